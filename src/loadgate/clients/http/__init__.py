@@ -1,0 +1,10 @@
+"""HTTP/1.1 on `asyncio.Protocol`: a lean client of our own, because every general one costs several times more.
+
+Figures: `bench/RESULTS.md`. `client` is what scenarios use, `connection` the hot path, the rest the unusual cases.
+"""
+
+from loadgate.clients.http.client import HttpClient, HttpStack
+from loadgate.clients.http.request import Auth, Request, RequestDefaults
+from loadgate.clients.http.response import Headers, Response
+
+__all__ = ["Auth", "Headers", "HttpClient", "HttpStack", "Request", "RequestDefaults", "Response"]

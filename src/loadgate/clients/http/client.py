@@ -1,0 +1,416 @@
+"""What a scenario holds as `user.http`: one user's requests, connections and cookies.
+
+`HttpStack` is what all users of a run share: the recorder, the connector and the bytes of prepared requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Collection, Mapping
+from time import perf_counter
+from typing import Any, Final
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.http.connection import Connection
+from loadgate.clients.http.content import FilePart
+from loadgate.clients.http.cookies import CookieJar
+from loadgate.clients.http.head import Head
+from loadgate.clients.http.request import (
+    Auth,
+    Request,
+    RequestBuilder,
+    RequestDefaults,
+    Step,
+    encode_body,
+    header_line,
+)
+from loadgate.clients.http.response import Response
+from loadgate.clients.transport import ConnectMarks, Connector, Origin, TlsOptions
+from loadgate.measure.recorder import Recorder
+
+CONNECTIONS_PER_ORIGIN: Final = 6
+"""Connections one user opens to one origin when it sends several requests at once: k6's `batchPerHost`."""
+
+_PREPARED: Final = 4096
+"""Prepared requests kept per context; URLs with ids in them would otherwise be kept for ever."""
+
+_Waiting = tuple[Request, bytes, float, float, "asyncio.Future[Response]"]
+
+
+class Context:
+    """The tags that hold for a stretch of a scenario, and the steps met under them."""
+
+    __slots__ = ("_recorder", "_steps", "prepared", "tags")
+
+    def __init__(self, recorder: Recorder, tags: Mapping[str, str]) -> None:
+        self._recorder = recorder
+        self._steps: dict[tuple[str, str, Collection[int] | None], Step] = {}
+        self.tags = tags
+        self.prepared: dict[tuple[str, str], Request] = {}
+
+    def step(self, method: str, name: str, expected: Collection[int] | None) -> Step:
+        key = (method, name, expected)
+        step = self._steps.get(key)
+        if step is None:
+            tags = {**self.tags, "method": method, "name": name, "proto": "HTTP/1.1"}
+            step = self._steps[key] = Step(self._recorder, name, tags, expected)
+        return step
+
+
+class HttpStack:
+    """HTTP for one run, on one event loop."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        defaults: RequestDefaults | None = None,
+        *,
+        tls: TlsOptions | None = None,
+        connect_timeout: float = 10.0,
+        user_agent: str = "loadgate",
+    ) -> None:
+        self.recorder = recorder
+        self.connector = Connector(tls or TlsOptions(), connect_timeout)
+        self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
+        self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
+
+    def context(self, tags: Mapping[str, str]) -> Context:
+        """The context of these tags; equal tags share one."""
+        key = tuple(sorted(tags.items()))
+        context = self._contexts.get(key)
+        if context is None:
+            context = self._contexts[key] = Context(self.recorder, dict(key))
+        return context
+
+    def client(self, tags: Mapping[str, str]) -> HttpClient:
+        """A new user's client. It opens nothing until its first request."""
+        return HttpClient(self, self.context(tags))
+
+
+class HttpClient:
+    """Requests of one user over kept-alive connections of its own, with its own cookies.
+
+    Every request method returns an awaitable of `Response`. A transport error does not raise: the response then has
+    status 0 and `error` set. What cannot be sent at all (a relative URL, a broken header) raises ValueError.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_cookies",
+        "_headers",
+        "_loop",
+        "_others",
+        "_tasks",
+        "context",
+        "planned",
+        "queue",
+        "stack",
+    )
+
+    def __init__(self, stack: HttpStack, context: Context) -> None:
+        self.stack = stack
+        self.context = context
+        self.planned = 0.0
+        """Clock seconds the next request should have started at, or 0: the latency of that request counts from it."""
+        self.queue: deque[_Waiting] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._others: list[Connection] | None = None
+        self._tasks: dict[asyncio.Task[None], Origin] | None = None
+        self._cookies: CookieJar | None = None
+        self._headers: dict[str, str] | None = None
+
+    # -- what scenarios use
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header fields sent with each request of this user, unless the request has its own of that name."""
+        if self._headers is None:
+            self._headers = {}
+        return self._headers
+
+    @property
+    def cookies(self) -> CookieJar:
+        if self._cookies is None:
+            self._cookies = CookieJar()
+        return self._cookies
+
+    @property
+    def group(self) -> str:
+        return self.context.tags.get("group", "")
+
+    @group.setter
+    def group(self, group: str) -> None:
+        self.tags = {**self.context.tags, "group": group}
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of every sample this user's requests leave from now on."""
+        return self.context.tags
+
+    @tags.setter
+    def tags(self, tags: Mapping[str, str]) -> None:
+        self.context = self.stack.context(tags)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | str | bytes | None = None,
+        files: Mapping[str, FilePart] | None = None,
+        timeout: float | None = None,
+        redirects: int | None = None,
+        auth: Auth | None = None,
+        tags: Mapping[str, str] | None = None,
+        name: str | None = None,
+        expect: Collection[int] | int | None = None,
+    ) -> Awaitable[Response]:
+        """Send a request.
+
+        `url` is absolute or a path on the target. `name` is the step it counts for; without it the step is the method
+        and the path, so give one where paths hold ids. `data` is form fields (mapping) or a raw body; `files` makes a
+        multipart body. `auth` is a bearer token or (user, password). `expect` lists the statuses that are no failure
+        (default 200 to 399). `timeout` is in seconds, over connect, send and the whole reply.
+        """
+        body, content_type = encode_body(json=json, data=data, files=files)
+        context = self.stack.context({**self.context.tags, **tags}) if tags else self.context
+        expected = frozenset((expect,)) if isinstance(expect, int) else frozenset(expect) if expect else None
+        method = method.upper()
+        builder = self.stack.builder
+        if name is None:
+            name = f"{method} {builder.locate(url)[1].partition('?')[0]}"
+        request = builder.build(
+            method,
+            url,
+            context.step(method, name, expected),
+            params=params,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+            auth=auth,
+            timeout=timeout,
+            redirects=redirects,
+        )
+        return self.send(request)
+
+    def get(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("GET", url, options)
+
+    def head(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("HEAD", url, options)
+
+    def options(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("OPTIONS", url, options)
+
+    def delete(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("DELETE", url, options)
+
+    def post(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("POST", url, options)
+
+    def put(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("PUT", url, options)
+
+    def patch(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._plain("PATCH", url, options)
+
+    def _plain(self, method: str, url: str, options: dict[str, Any]) -> Awaitable[Response]:
+        """A request without options is made once per context and URL; then only its bytes are sent."""
+        if options:
+            return self.request(method, url, **options)
+        prepared = self.context.prepared
+        request = prepared.get((method, url))
+        if request is None:
+            request = self.prepare(method, url)
+            if len(prepared) >= _PREPARED:
+                prepared.clear()
+            prepared[method, url] = request
+        return self.send(request)
+
+    # -- what prepared steps and the engine use
+
+    def prepare(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        name: str | None = None,
+        expected: frozenset[int] | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        redirects: int | None = None,
+    ) -> Request:
+        """Make a request to be sent many times, by this user or by any other of the run."""
+        builder = self.stack.builder
+        if name is None:
+            name = f"{method} {builder.locate(url)[1].partition('?')[0]}"
+        return builder.build(
+            method,
+            url,
+            self.context.step(method, name, expected),
+            headers=headers,
+            body=body,
+            content_type=content_type,
+            auth=auth,
+            timeout=timeout,
+            redirects=redirects,
+        )
+
+    def send(self, request: Request) -> Awaitable[Response]:
+        """Send a prepared request. At most one future and no task, while a connection is idle."""
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        called = perf_counter()
+        planned = self.planned or called
+        self.planned = 0.0
+        wire = request.wire if self._headers is None and self._cookies is None else self._own_wire(request)
+        connection = self._connection
+        if connection is not None and connection.request is None and connection.origin is request.origin:
+            connection.send(request, wire, planned, waiter)
+        else:
+            self._dispatch((request, wire, planned, called, waiter))
+        return waiter
+
+    def close(self) -> None:
+        """Drop every connection and whatever is in flight."""
+        for task in list(self._tasks or ()):
+            task.cancel()
+        for connection in self._connections():
+            connection.close()
+        self.queue = None
+
+    # -- finding a connection
+
+    def _connections(self) -> list[Connection]:
+        first = [self._connection] if self._connection is not None else []
+        return first + (self._others or [])
+
+    def _dispatch(self, waiting: _Waiting) -> None:
+        """Use an idle connection, open another, or wait for one."""
+        request, wire, planned, called, waiter = waiting
+        origin = request.origin
+        in_use = sum(opening == origin for opening in (self._tasks or {}).values())
+        for connection in self._connections():
+            if connection.origin == origin:
+                if connection.request is None:
+                    marks = ConnectMarks(blocked=perf_counter() - called)
+                    connection.send_first(request, wire, planned, waiter, marks)
+                    return
+                in_use += 1
+        if in_use < CONNECTIONS_PER_ORIGIN:
+            task = self._loop.create_task(self._open(waiting))
+            self._tasks = self._tasks or {}
+            self._tasks[task] = origin
+            task.add_done_callback(self._opened)
+        else:
+            self.queue = self.queue or deque()
+            self.queue.append(waiting)
+
+    async def _open(self, waiting: _Waiting) -> None:
+        request, wire, planned, called, waiter = waiting
+        marks = ConnectMarks(blocked=perf_counter() - called)
+        connection = Connection(self, request.origin, self._loop)
+        try:
+            opened = self.stack.connector.open(request.origin, lambda: connection, marks, request.timeout)
+            connection.use(await opened)
+        except ExchangeError as error:
+            now = perf_counter()
+            times = (planned, now, now, now)
+            self.stack.recorder.exchange(request.step.failure(error.kind), 0, 0, *times)
+            self.failed(request, error.kind, str(error), times, waiter)
+            return
+        if self._connection is None:
+            self._connection = connection
+        else:
+            self._others = self._others or []
+            self._others.append(connection)
+        if not waiter.done():
+            connection.send_first(request, wire, planned, waiter, marks)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        assert self._tasks is not None
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+        self.pump()
+
+    def pump(self) -> None:
+        """A connection may have come free: serve who waits for one."""
+        queue = self.queue
+        if not queue:
+            return
+        for waiting in [queue.popleft() for _ in range(len(queue))]:
+            if not waiting[4].done():
+                self._dispatch(waiting)
+
+    # -- what connections report
+
+    def finish(
+        self, request: Request, head: Head, response: Response, waiter: asyncio.Future[Response]
+    ) -> None:
+        """A reply that came the long way: keep its cookies, follow where it points, or hand it over."""
+        if head.sets_cookie:
+            host = request.origin.host
+            for line in response.headers.get_all("set-cookie"):
+                self.cookies.store(line, host, request.target)
+        if head.redirect and not waiter.done():
+            builder = self.stack.builder
+            following = builder.follow(request, response.headers["location"], head.status)
+            if following is not None:
+                now = perf_counter()
+                self._dispatch((following, self._own_wire(following), now, now, waiter))
+                return
+        if not waiter.done():
+            waiter.set_result(response)
+        self.pump()
+
+    def failed(
+        self,
+        request: Request,
+        kind: ErrorKind,
+        text: str,
+        times: tuple[float, float, float, float],
+        waiter: asyncio.Future[Response],
+    ) -> None:
+        """An exchange ended without a usable reply; its sample is recorded already."""
+        self.stack.recorder.error(kind.value, request.step.name, text)
+        if not waiter.done():
+            response = Response(request, 0, False, None, b"", 0, times)
+            response.error = kind
+            response.error_text = text
+            waiter.set_result(response)
+        self.pump()
+
+    def resend(
+        self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]
+    ) -> None:
+        """The idle connection had been closed by the server: once more on a new one."""
+        self._dispatch((request, wire, planned, perf_counter(), waiter))
+
+    def forget(self, connection: Connection) -> None:
+        """`connection` is closed."""
+        if self._connection is connection:
+            self._connection = self._others.pop() if self._others else None
+        elif self._others and connection in self._others:
+            self._others.remove(connection)
+
+    def _own_wire(self, request: Request) -> bytes:
+        """The request's bytes with this user's own headers and cookies in them."""
+        lines = [
+            header_line(name, value)
+            for name, value in (self._headers or {}).items()
+            if not request.has_header(name)
+        ]
+        origin = request.origin
+        if self._cookies and not request.has_header("cookie"):
+            value = self._cookies.header(origin.host, request.target, tls=origin.tls)
+            if value:
+                lines.append(header_line("cookie", value))
+        return request.head + b"".join(lines) + b"\r\n" + request.body if lines else request.wire

@@ -1,0 +1,302 @@
+"""One HTTP/1.1 connection of one user: the hot path.
+
+A reply that came in one piece with a stated length and nothing to decode is finished right in `data_received`: search for
+the end of the head, one dict lookup for what it says, one sample, one future. All else goes to `ReplyReader`. Requests
+are never pipelined. One timer a connection guards the request timeout; it is not moved at each request, it looks at the
+current deadline when it fires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, cast
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.http.content import decode_body
+from loadgate.clients.http.head import Head, parse_head
+from loadgate.clients.http.reader import ReplyReader
+from loadgate.clients.http.request import IDEMPOTENT, Request
+from loadgate.clients.http.response import Response
+from loadgate.clients.transport import ConnectMarks, Origin, describe
+
+if TYPE_CHECKING:
+    from loadgate.clients.http.client import HttpClient
+
+CONTINUE_WAIT: Final = 1.0
+"""Seconds to wait for `100 Continue` before the body is sent all the same (RFC 9110 section 10.1.1)."""
+
+_LARGE: Final = 64 * 1024
+_NEVER: Final = float("inf")
+_TIMER_SLACK: Final = 0.001
+"""uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries one request at a time; `request` is None while it is idle."""
+
+    __slots__ = (
+        "_called",
+        "_first",
+        "_fresh",
+        "_held_body",
+        "_loop",
+        "_marks",
+        "_owner",
+        "_planned",
+        "_reader",
+        "_received",
+        "_record",
+        "_sent",
+        "_start",
+        "_timer",
+        "_timer_at",
+        "_transport",
+        "_waiter",
+        "_wire",
+        "_write",
+        "origin",
+        "request",
+    )
+
+    def __init__(self, owner: HttpClient, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._record = owner.stack.recorder.exchange
+        self._transport: asyncio.Transport | None = None
+        self._reader: ReplyReader | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = _NEVER
+        self._marks: ConnectMarks | None = None
+        self._fresh = True
+        self._sent = 0.0
+        self._first = 0.0
+        self._received = 0
+        self._held_body: asyncio.TimerHandle | None = None
+        self.origin = origin
+        self.request: Request | None = None
+
+    # -- sending
+
+    def send(
+        self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]
+    ) -> None:
+        """Write `wire` and resolve `waiter` with the reply. `planned` is in clock seconds; the service time starts here."""
+        self.request = request
+        self._wire = wire
+        self._waiter = waiter
+        self._planned = planned
+        start = self._start = perf_counter()
+        deadline = start + request.timeout
+        if deadline < self._timer_at:
+            self._arm(deadline)
+        if len(wire) > _LARGE or request.awaits_continue:
+            self._write_slowly(request, wire)
+        else:
+            self._write(wire)
+
+    def send_first(
+        self,
+        request: Request,
+        wire: bytes,
+        planned: float,
+        waiter: asyncio.Future[Response],
+        marks: ConnectMarks,
+    ) -> None:
+        """As `send`, for the request this connection was opened for: it bears the times of the opening."""
+        self._marks = marks
+        self.send(request, wire, planned, waiter)
+
+    def _write_slowly(self, request: Request, wire: bytes) -> None:
+        assert self._transport is not None
+        # resume_writing then says when the last byte has left, which is what `sending` means
+        self._transport.set_write_buffer_limits(high=_LARGE, low=0)
+        if request.awaits_continue:
+            self._write(wire[: -len(request.body)])
+            self._held_body = self._loop.call_later(CONTINUE_WAIT, self._send_body)
+        else:
+            self._write(wire)
+
+    def _send_body(self) -> None:
+        if self._held_body is not None and self.request is not None:
+            self._held_body.cancel()
+            self._held_body = None
+            self._write(self.request.body)
+
+    def resume_writing(self) -> None:
+        self._sent = perf_counter()
+
+    # -- receiving
+
+    def data_received(self, data: bytes) -> None:
+        end = perf_counter()
+        request = self.request
+        if request is None:
+            # nothing was asked: a server's parting word (408) or a fault; either way this connection is spent
+            self.close()
+            return
+        try:
+            if self._reader is None:
+                cut = data.find(b"\r\n\r\n")
+                if cut > 0:
+                    head = parse_head(data[:cut])
+                    if head.plain and len(data) == cut + 4 + head.length and self._held_body is None:
+                        self._complete(request, head, data, cut + 4, end)
+                        return
+                self._reader = ReplyReader(bodiless=request.method == "HEAD")
+                self._first = end
+            self._read(self._reader, request, data, end)
+        except ExchangeError as error:
+            self.fail(error.kind, str(error))
+
+    def _complete(self, request: Request, head: Head, data: bytes, at: int, end: float) -> None:
+        step = request.step
+        series, ok = step.outcomes.get(head.status) or step.outcome(head.status)
+        planned, start = self._planned, self._start
+        self._record(series, len(self._wire), len(data), planned, start, end, end)
+        response = Response(request, head.status, ok, head, data, at, (planned, start, end, end))
+        if self._marks is not None or self._sent:
+            response._phases = self._record_phases(series)
+        self.request = None
+        self._fresh = False
+        waiter = self._waiter
+        if not waiter.done():
+            waiter.set_result(response)
+        owner = self._owner
+        if owner.queue:
+            owner.pump()
+
+    def _read(self, reader: ReplyReader, request: Request, data: bytes, end: float) -> None:
+        self._received += len(data)
+        done = reader.feed(data)
+        if reader.continued:
+            self._send_body()
+        if done:
+            self._finish(reader, request, end)
+
+    def _finish(self, reader: ReplyReader, request: Request, end: float) -> None:
+        """A reply that came the long way is whole."""
+        head = reader.head
+        assert head is not None
+        body = reader.body
+        if head.encoding and body:
+            body = decode_body(body, head.encoding)
+        series, ok = request.step.outcome(head.status)
+        times = (self._planned, self._start, self._first, end)
+        self._record(series, len(self._wire), self._received, *times)
+        response = Response(request, head.status, ok, head, body, 0, times)
+        if self._marks is not None or self._sent:
+            response._phases = self._record_phases(series)
+        unsent_body = self._held_body is not None  # the server answered without asking for it: the stream is out of step
+        waiter = self._waiter
+        keep = head.keep_alive and (head.length >= 0 or head.chunked or not body)
+        self._rest()
+        if not keep or reader.surplus or unsent_body:
+            self.close()
+        self._owner.finish(request, head, response, waiter)
+
+    def _record_phases(self, series: int) -> tuple[float, float, float, float]:
+        phase = self._owner.stack.recorder.phase
+        marks = self._marks or ConnectMarks()
+        sending = max(0.0, self._sent - self._start) if self._sent else 0.0
+        if marks.blocked:
+            phase(series, "blocked", marks.blocked)
+        if marks.connecting:
+            phase(series, "connecting", marks.connecting)
+        if marks.tls_handshaking:
+            phase(series, "tls_handshaking", marks.tls_handshaking)
+        if sending:
+            phase(series, "sending", sending)
+        self._marks = None
+        self._sent = 0.0
+        return marks.blocked, marks.connecting, marks.tls_handshaking, sending
+
+    def _rest(self) -> None:
+        """Idle again: forget what belonged to the last exchange."""
+        self.request = None
+        self._reader = None
+        self._received = 0
+        self._sent = 0.0
+        self._marks = None
+        self._fresh = False
+        if self._held_body is not None:
+            self._held_body.cancel()
+            self._held_body = None
+
+    # -- endings
+
+    def fail(self, kind: ErrorKind, text: str) -> None:
+        """End the exchange in flight with an error and give the connection up."""
+        request = self.request
+        if request is None:
+            return
+        end = perf_counter()
+        series = request.step.failure(kind)
+        times = (self._planned, self._start, self._first or end, end)
+        self._record(series, len(self._wire), self._received, *times)
+        self._record_phases(series)
+        waiter = self._waiter
+        self._rest()
+        self.close()
+        self._owner.failed(request, kind, text, times, waiter)
+
+    def close(self) -> None:
+        """Drop the connection; an exchange in flight is left to its owner."""
+        self.request = None
+        self._owner.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.use(cast(asyncio.Transport, transport))
+
+    def use(self, transport: asyncio.Transport) -> None:
+        """Write to `transport` from now on: after a TLS handshake it is another one than was connected."""
+        self._transport = transport
+        self._write = transport.write
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        request, reader = self.request, self._reader
+        if request is None:
+            self.close()
+            return
+        if reader is not None:
+            try:
+                if reader.eof() and exc is None:
+                    self._finish(reader, request, perf_counter())
+                    return
+                self.fail(ErrorKind.CUT, describe(exc) if exc else "reply ended early")
+            except ExchangeError as error:
+                text = f"{error} ({describe(exc)})" if exc is not None else str(error)
+                self.fail(error.kind, text)
+            return
+        if exc is None and not self._fresh and request.method in IDEMPOTENT:
+            # the server closed an idle connection while the request was on its way: not a fault of either side
+            waiter, planned, wire = self._waiter, self._planned, self._wire
+            self._rest()
+            self.close()
+            self._owner.resend(request, wire, planned, waiter)
+            return
+        self.fail(ErrorKind.RESET, describe(exc) if exc else "connection closed before the reply")
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - perf_counter()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = _NEVER
+        request = self.request
+        if request is None:
+            return
+        deadline = self._start + request.timeout
+        if perf_counter() < deadline - _TIMER_SLACK:
+            self._arm(deadline)
+            return
+        got = f"after {self._received:,} bytes of the reply" if self._received else "with no byte of the reply"
+        self.fail(ErrorKind.TIMEOUT, f"no whole reply within {request.timeout:g} s, {got}")

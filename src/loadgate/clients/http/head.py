@@ -1,0 +1,98 @@
+"""The head of an HTTP/1.1 reply, searched rather than tokenised.
+
+Most replies of one step have byte-identical heads for as long as the `Date` line stands (a second), so a parsed head is
+kept by its bytes; what is new is checked against the grammar once (RFC 9112 section 4 and 5) and searched for the few
+fields that decide how the rest is read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+
+LIMIT: Final = 64 * 1024
+"""Bytes a head may have before it is taken for something else than HTTP."""
+
+_GRAMMAR = re.compile(
+    rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*)*"
+)
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_KEPT: Final = 1024
+_known: dict[bytes, Head] = {}
+
+
+class Head:
+    """What a head says about the reply it opens.
+
+    `length` is the body's length in bytes, or -1 where the head does not state one. `plain` marks a reply the fast path
+    may finish: a stated length, connection kept, nothing to decode, no cookie to keep, no redirect to follow.
+    """
+
+    __slots__ = ("chunked", "encoding", "keep_alive", "length", "plain", "raw", "redirect", "sets_cookie", "status")
+
+    def __init__(self, raw: bytes) -> None:
+        if len(raw) > LIMIT or _GRAMMAR.fullmatch(raw) is None:
+            raise ExchangeError(ErrorKind.PROTOCOL, f"malformed reply head: {sample(raw)}")
+        self.raw = raw
+        self.status = status = int(raw[9:12])
+        lower = raw.lower()
+        self.length = _length(lower)
+        self.chunked = _value(lower, b"transfer-encoding").endswith(b"chunked")
+        connection = _value(lower, b"connection")
+        self.keep_alive = b"close" not in connection and (
+            raw[7:8] == b"1" or b"keep-alive" in connection
+        )
+        self.encoding = _value(lower, b"content-encoding").decode("ascii", "replace")
+        self.sets_cookie = lower.find(b"\r\nset-cookie:") >= 0
+        self.redirect = status in _REDIRECTS and lower.find(b"\r\nlocation:") >= 0
+        self.plain = (
+            self.length >= 0
+            and self.keep_alive
+            and status >= 200
+            and status not in (204, 304)
+            and not (self.chunked or self.encoding or self.sets_cookie or self.redirect)
+        )
+
+
+def parse_head(raw: bytes) -> Head:
+    """The head in `raw` (without the empty line that ends it). Raises ExchangeError(protocol)."""
+    head = _known.get(raw)
+    if head is None:
+        head = Head(raw)
+        if len(_known) >= _KEPT:
+            _known.clear()
+        _known[raw] = head
+    return head
+
+
+def sample(raw: bytes) -> str:
+    """The first bytes of what came, safe to print in an error."""
+    text = raw[:60].decode("latin-1").encode("unicode_escape").decode("ascii")
+    return f"`{text}`" + (" ..." if len(raw) > 60 else "")
+
+
+def _value(lower: bytes, name: bytes) -> bytes:
+    """Value of the field `name`, lower-cased; repeated fields joined by commas (RFC 9110 section 5.3)."""
+    found = b""
+    at = lower.find(b"\r\n" + name + b":")
+    while at >= 0:
+        at += len(name) + 3
+        end = lower.find(b"\r\n", at)
+        value = lower[at : end if end >= 0 else len(lower)].strip()
+        found = found + b", " + value if found else value
+        at = lower.find(b"\r\n" + name + b":", end) if end >= 0 else -1
+    return found
+
+
+def _length(lower: bytes) -> int:
+    value = _value(lower, b"content-length")
+    if not value:
+        return -1
+    if not value.isdigit():
+        # equal repeats are harmless, different ones are how replies get smuggled (RFC 9112 section 6.3)
+        repeats = {part.strip() for part in value.split(b",")}
+        if len(repeats) > 1 or not (value := repeats.pop()).isdigit():
+            raise ExchangeError(ErrorKind.PROTOCOL, f"content-length is not a number: {sample(value)}")
+    return int(value)

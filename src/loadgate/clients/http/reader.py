@@ -1,0 +1,138 @@
+"""Reads one reply that the fast path cannot finish, fed in pieces of any size. Does no I/O.
+
+Own code finds the head and counts a stated length; chunked bodies go to httptools (llhttp). Nothing is ever pipelined,
+so bytes behind the end of a reply are a fault of the server and end the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httptools
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.http.head import LIMIT, Head, parse_head, sample
+
+_BODILESS: Final = frozenset({204, 304})
+
+
+class ReplyReader:
+    """Collects one reply: feed it until `done`; `eof()` when the peer closes.
+
+    `continued` turns True when a `100 Continue` came. `bodiless` is for replies to HEAD, whose length fields speak of a
+    body that is not sent. Raises ExchangeError of kind protocol (malformed) or cut (ended too early).
+    """
+
+    __slots__ = ("_bodiless", "_buffer", "_chunks", "_missing", "_parser", "continued", "done", "head", "surplus")
+
+    def __init__(self, *, bodiless: bool) -> None:
+        self._bodiless = bodiless
+        self._buffer = b""
+        self._chunks: list[bytes] = []
+        self._missing = 0
+        self._parser: httptools.HttpResponseParser | None = None
+        self.continued = False
+        self.done = False
+        self.surplus = False
+        self.head: Head | None = None
+
+    @property
+    def body(self) -> bytes:
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next bytes; True when the reply is whole."""
+        if self.head is None:
+            data = self._find_head(self._buffer + data)
+        if self.head is not None and data:
+            self._take(data)
+        return self.done
+
+    def eof(self) -> bool:
+        """The peer closed: True if that ends the reply (close-delimited), else raises ExchangeError(cut)."""
+        head = self.head
+        if head is not None and head.length < 0 and not head.chunked:
+            self.done = True
+            return True
+        if head is None:
+            raise ExchangeError(ErrorKind.CUT, f"reply ended within its head: {sample(self._buffer)}")
+        got = sum(map(len, self._chunks))
+        if head.chunked:
+            raise ExchangeError(ErrorKind.CUT, f"reply ended before its last chunk, after {got:,} bytes of body")
+        raise ExchangeError(ErrorKind.CUT, f"reply ended after {got:,} of {head.length:,} bytes of body")
+
+    def _find_head(self, buffer: bytes) -> bytes:
+        """Set `head` once it is whole and return what follows it; interim (1xx) heads are passed over."""
+        while True:
+            cut = buffer.find(b"\r\n\r\n")
+            if cut < 0:
+                self._check_beginning(buffer)
+                self._buffer = buffer
+                return b""
+            head = parse_head(buffer[:cut])
+            buffer = buffer[cut + 4 :]
+            if head.status >= 200:
+                break
+            if head.status == 101:
+                raise ExchangeError(ErrorKind.PROTOCOL, "server switched protocols unasked (status 101)")
+            self.continued = self.continued or head.status == 100
+        self._buffer = b""
+        self.head = head
+        if self._bodiless or head.status in _BODILESS or (head.length == 0 and not head.chunked):
+            self._finish(buffer)
+            return b""
+        if head.chunked:
+            self._parser = httptools.HttpResponseParser(_Chunks(self))
+            self._parse(head.raw + b"\r\n\r\n")
+        else:
+            self._missing = head.length
+        return buffer
+
+    @staticmethod
+    def _check_beginning(buffer: bytes) -> None:
+        start = buffer[:7]
+        if start != b"HTTP/1."[: len(start)] or b"\n\n" in buffer or len(buffer) > LIMIT:
+            raise ExchangeError(ErrorKind.PROTOCOL, f"reply is not HTTP/1: {sample(buffer)}")
+
+    def _take(self, data: bytes) -> None:
+        if self._parser is not None:
+            self._parse(data)
+        elif self._missing < 0:
+            self._chunks.append(data)
+        else:
+            self._chunks.append(data[: self._missing])
+            self._missing -= len(self._chunks[-1])
+            if self._missing == 0:
+                self._finish(data[len(self._chunks[-1]) :])
+
+    def _parse(self, data: bytes) -> None:
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise ExchangeError(ErrorKind.PROTOCOL, f"malformed chunked body: {error}") from None
+        if self.done:
+            self._parser = None  # it holds this reader through its callbacks
+
+    def _finish(self, rest: bytes) -> None:
+        self.done = True
+        self.surplus = bool(rest)
+
+
+class _Chunks:
+    """httptools' callbacks for one chunked body."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: ReplyReader) -> None:
+        self._reader = reader
+
+    def on_message_begin(self) -> None:
+        self._reader.surplus = self._reader.done
+
+    def on_body(self, body: bytes) -> None:
+        if not self._reader.done:
+            self._reader._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        self._reader.done = True

@@ -1,0 +1,316 @@
+"""Requests as bytes, made once and sent many times, and the step each one counts for."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+
+from loadgate.clients.base import ErrorKind
+from loadgate.clients.http.content import FilePart, form_body, multipart_body
+from loadgate.clients.transport import Origin, parse_origin
+from loadgate.measure.recorder import Recorder
+
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+"""RFC 9110 section 9.2.2: these may be sent again when an idle connection turns out to be closed."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+Auth = str | tuple[str, str]
+"""A bearer token, or (user, password) for Basic."""
+
+
+class Step:
+    """The recorder's series for one named request, by how it ended.
+
+    Tags are joined here, when the step is first met, so that a request costs one dict lookup.
+    """
+
+    __slots__ = ("_expected", "_recorder", "_tags", "name", "outcomes")
+
+    def __init__(
+        self, recorder: Recorder, name: str, tags: Mapping[str, str], expected: Collection[int] | None
+    ) -> None:
+        self._recorder = recorder
+        self._tags = tags
+        self._expected = expected
+        self.name = name
+        self.outcomes: dict[int | ErrorKind, tuple[int, bool]] = {}
+
+    def outcome(self, status: int) -> tuple[int, bool]:
+        """(series, expected) of a reply with `status`; 200 to 399 are expected unless the request says otherwise."""
+        found = self.outcomes.get(status)
+        if found is None:
+            ok = 200 <= status < 400 if self._expected is None else status in self._expected
+            found = self._intern(status, {"status": str(status)}, ok=ok)
+        return found
+
+    def failure(self, kind: ErrorKind) -> int:
+        """Series of an exchange that ended without a usable reply."""
+        found = self.outcomes.get(kind)
+        if found is None:
+            found = self._intern(kind, {"status": "0", "error": kind.value}, ok=False)
+        return found[0]
+
+    def _intern(self, key: int | ErrorKind, tags: Mapping[str, str], *, ok: bool) -> tuple[int, bool]:
+        tags = {**self._tags, **tags, "expected_response": "true" if ok else "false"}
+        series = self._recorder.exchange_series("http", tags, failed=not ok)
+        self.outcomes[key] = (series, ok)
+        return series, ok
+
+
+class Request:
+    """One request, ready to be written.
+
+    `wire` is the whole of it; `head` lacks the empty line, so that a user's own cookies and headers can be put in.
+    """
+
+    __slots__ = (
+        "awaits_continue",
+        "body",
+        "head",
+        "method",
+        "origin",
+        "redirects",
+        "step",
+        "target",
+        "timeout",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        origin: Origin,
+        target: str,
+        head: bytes,
+        body: bytes,
+        step: Step,
+        timeout: float,
+        redirects: int,
+    ) -> None:
+        self.method = method
+        self.origin = origin
+        self.target = target
+        self.head = head
+        self.body = body
+        self.wire = head + b"\r\n" + body
+        self.step = step
+        self.timeout = timeout
+        self.redirects = redirects
+        self.awaits_continue = bool(body) and b"\r\nexpect: 100-continue\r\n" in head.lower()
+
+    @property
+    def url(self) -> str:
+        origin = self.origin
+        authority = quote(origin.path, safe="") if origin.path else origin.authority
+        return f"{origin.scheme}{'+unix' if origin.path else ''}://{authority}{self.target}"
+
+    def has_header(self, name: str) -> bool:
+        return b"\r\n" + name.lower().encode("latin-1") + b":" in self.head.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDefaults:
+    """What the configuration says of every request to the target. `base` is an absolute URL or empty."""
+
+    base: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth: Auth | None = field(default=None, repr=False)
+    timeout: float = 60.0
+    redirects: int = 10
+
+
+class RequestBuilder:
+    """Turns what a scenario asks for into `Request`s."""
+
+    def __init__(self, defaults: RequestDefaults, user_agent: str) -> None:
+        self._defaults = defaults
+        self._origins: dict[Origin, Origin] = {}
+        self._origin: Origin | None = None
+        self._prefix = ""
+        headers = {"user-agent": user_agent, "accept": "*/*"}
+        if defaults.base:
+            clean, auth = split_userinfo(defaults.base)
+            origin, target = parse_origin(clean)
+            self._origin = self._origins.setdefault(origin, origin)
+            self._prefix = target.partition("?")[0].rstrip("/")
+            if auth is not None:
+                headers["authorization"] = authorization(auth)
+        headers.update((name.lower(), value) for name, value in defaults.headers.items())
+        if defaults.auth is not None:
+            headers["authorization"] = authorization(defaults.auth)
+        self._headers = headers
+        self._common: dict[Origin, bytes] = {}
+
+    def locate(self, url: str) -> tuple[Origin, str, Auth | None]:
+        """Origin, request target and credentials of `url`, which is absolute or begins with `/`.
+
+        Raises ValueError for a relative path, for another scheme, or for a path when no base URL is known.
+        """
+        if url.startswith("/") and not url.startswith("//"):
+            if self._origin is None:
+                raise ValueError(f"`{url}` is only a path and no target URL is given")
+            return self._origin, clean_target(self._prefix + url), None
+        if "://" not in url:
+            raise ValueError(f"`{url}` is neither a path beginning with / nor an absolute URL")
+        clean, auth = split_userinfo(url)
+        origin, target = parse_origin(clean)
+        # one object for one origin, so that connections can be told apart by identity
+        return self._origins.setdefault(origin, origin), clean_target(target), auth
+
+    def build(
+        self,
+        method: str,
+        url: str,
+        step: Step,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        redirects: int | None = None,
+    ) -> Request:
+        """Make a request. Raises ValueError for what cannot be put on the wire."""
+        origin, target, own_auth = self.locate(url)
+        if params:
+            target += ("&" if "?" in target else "?") + urlencode(params, doseq=True)
+        auth = auth if auth is not None else own_auth
+        if headers is None and body is None and auth is None and method not in _WITH_BODY:
+            common = self._common.get(origin)
+            if common is None:
+                common = self._common[origin] = self._head(origin, {})
+            head = f"{method} {target} HTTP/1.1\r\n".encode("ascii") + common
+        else:
+            own = {name.lower(): value for name, value in (headers or {}).items()}
+            if auth is not None:
+                own.setdefault("authorization", authorization(auth))
+            if content_type is not None:
+                own.setdefault("content-type", content_type)
+            if body is not None or method in _WITH_BODY:
+                own.setdefault("content-length", str(len(body or b"")))
+            head = f"{method} {target} HTTP/1.1\r\n".encode("ascii") + self._head(origin, own)
+        return Request(
+            method,
+            origin,
+            target,
+            head,
+            body or b"",
+            step,
+            self._defaults.timeout if timeout is None else timeout,
+            self._defaults.redirects if redirects is None else redirects,
+        )
+
+    def follow(self, request: Request, location: str, status: int) -> Request | None:
+        """The request a redirect asks for, or None where there are no more hops or no HTTP to go to.
+
+        303 and, as every client does, 301 and 302 after POST turn into GET without the body (RFC 9110 section 15.4);
+        credentials stay with the origin they were given for.
+        """
+        if request.redirects <= 0:
+            return None
+        try:
+            origin, target, _ = self.locate(resolve(request.url, location))
+        except ValueError:
+            return None
+        method, body = request.method, request.body
+        dropped: set[bytes] = {b"host"}
+        if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
+            method, body = "GET", b""
+            dropped |= {b"content-length", b"content-type", b"expect"}
+        if origin != request.origin:
+            dropped |= {b"authorization", b"cookie"}
+        lines = request.head.split(b"\r\n")[1:-1]
+        kept = [line for line in lines if line.partition(b":")[0].lower() not in dropped]
+        first = f"{method} {target} HTTP/1.1\r\nhost: {origin.authority}".encode("ascii")
+        head = b"\r\n".join([first, *kept]) + b"\r\n"
+        return Request(
+            method, origin, target, head, body, request.step, request.timeout, request.redirects - 1
+        )
+
+    def _head(self, origin: Origin, own: Mapping[str, str]) -> bytes:
+        merged = {"host": origin.authority}
+        merged.update(self._headers)
+        if origin != self._origin and "authorization" in self._headers:
+            del merged["authorization"]  # the target's credentials are not for other hosts
+        merged.update(own)
+        return b"".join(header_line(name, value) for name, value in merged.items())
+
+
+def encode_body(
+    *,
+    json: Any = None,
+    data: Mapping[str, Any] | str | bytes | None = None,
+    files: Mapping[str, FilePart] | None = None,
+) -> tuple[bytes | None, str | None]:
+    """Body and content type from what a scenario gives: at most one of `json` and `data`, `files` with form fields."""
+    if json is not None:
+        if data is not None or files is not None:
+            raise ValueError("a request has one body: give json, or data and files")
+        from msgspec import json as codec
+
+        return codec.encode(json), "application/json"
+    if files is not None:
+        if data is not None and not isinstance(data, Mapping):
+            raise ValueError("beside files, data must be a mapping of form fields")
+        return multipart_body(data or {}, files)
+    if data is None:
+        return None, None
+    if isinstance(data, Mapping):
+        return form_body(data)
+    return (data.encode("utf-8") if isinstance(data, str) else bytes(data)), None
+
+
+def header_line(name: str, value: str) -> bytes:
+    """One header field with its line end. Raises ValueError where it could break out of its line."""
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"`{name}` is not a header name")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError(f"the value of header `{name}` has a line break in it")
+    try:
+        return f"{name}: {value}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        return f"{name}: {value}\r\n".encode()
+
+
+def authorization(auth: Auth) -> str:
+    """Value of `Authorization`: Basic (RFC 7617) for a pair, Bearer (RFC 6750) for a string."""
+    if isinstance(auth, str):
+        return f"Bearer {auth}"
+    return "Basic " + b64encode(":".join(auth).encode("utf-8")).decode("ascii")
+
+
+def clean_target(target: str) -> str:
+    """The request target with what may not stand in one percent-encoded, and without a fragment."""
+    target = target.partition("#")[0]
+    return quote(target, safe=_SAFE) if _UNSAFE.search(target) else target
+
+
+def split_userinfo(url: str) -> tuple[str, Auth | None]:
+    """Take `user:password@` out of a URL."""
+    if "@" not in url:
+        return url, None
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url, None
+    clean = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return clean, (unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def resolve(base: str, location: str) -> str:
+    """RFC 3986 reference resolution. `urljoin` does not know http+unix, so its base is lent the http scheme."""
+    from urllib.parse import urljoin
+
+    if base.startswith("http+unix://"):
+        joined = urljoin("http" + base[len("http+unix") :], location)
+        same_host = urlsplit(joined).netloc == urlsplit(base).netloc
+        return "http+unix" + joined[len("http") :] if same_host else joined
+    return urljoin(base, location)

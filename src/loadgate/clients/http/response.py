@@ -1,0 +1,142 @@
+"""The reply a scenario sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from loadgate.clients.base import ErrorKind, Timings
+
+if TYPE_CHECKING:
+    from loadgate.clients.http.head import Head
+    from loadgate.clients.http.request import Request
+
+_NO_PHASES = (0.0, 0.0, 0.0, 0.0)
+
+
+class Headers(Mapping[str, str]):
+    """Reply header fields: names in any case, repeated fields joined by ", " (RFC 9110 section 5.3)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, raw: bytes) -> None:
+        self._fields: dict[str, list[str]] = {}
+        for line in raw.decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            self._fields.setdefault(name.lower(), []).append(value.strip())
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a repeated field, such as `set-cookie`, in order."""
+        return list(self._fields.get(name.lower(), ()))
+
+    def __getitem__(self, name: str) -> str:
+        return ", ".join(self._fields[name.lower()])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self._fields)})"
+
+
+class Response:
+    """One reply, or one failure to get one: then `status` is 0 and `error` says of what kind.
+
+    Headers and body are cut out of the bytes that came only when they are asked for.
+    """
+
+    __slots__ = (
+        "_at",
+        "_data",
+        "_head",
+        "_headers",
+        "_phases",
+        "_times",
+        "error",
+        "error_text",
+        "ok",
+        "request",
+        "status",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        status: int,
+        ok: bool,
+        head: Head | None,
+        data: bytes,
+        at: int,
+        times: tuple[float, float, float, float],
+    ) -> None:
+        """`data[at:]` is the body; `times` are planned, start, first byte and end in clock seconds."""
+        self.request = request
+        self.status = status
+        self.ok = ok
+        self._head = head
+        self._data = data
+        self._at = at
+        self._times = times
+        self._phases = _NO_PHASES
+        self._headers: Headers | None = None
+        self.error: ErrorKind | None = None
+        self.error_text = ""
+
+    @property
+    def url(self) -> str:
+        """The URL that answered: after redirects, the last one."""
+        return self.request.url
+
+    @property
+    def body(self) -> bytes:
+        """The body, content codings undone."""
+        return self._data[self._at :] if self._at else self._data
+
+    @property
+    def text(self) -> str:
+        """The body in the charset of its `Content-Type`, UTF-8 where none is named; what does not fit is replaced."""
+        charset = "utf-8"
+        for part in self.headers.get("content-type", "").split(";")[1:]:
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "charset":
+                charset = value.strip("\"'")
+        try:
+            return self.body.decode(charset, "replace")
+        except LookupError:
+            return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError (msgspec.DecodeError) if it is not."""
+        from msgspec import json
+
+        return json.decode(self.body)
+
+    @property
+    def headers(self) -> Headers:
+        if self._headers is None:
+            self._headers = Headers(self._head.raw if self._head is not None else b"")
+        return self._headers
+
+    @property
+    def timings(self) -> Timings:
+        """Where the time went, in milliseconds."""
+        planned, start, first, end = self._times
+        blocked, connecting, tls, sending = self._phases
+        return Timings(
+            blocked=blocked * 1e3,
+            connecting=connecting * 1e3,
+            tls_handshaking=tls * 1e3,
+            sending=sending * 1e3,
+            waiting=max(0.0, first - start - sending) * 1e3,
+            receiving=(end - first) * 1e3,
+            duration=(end - start) * 1e3,
+            latency=(end - planned) * 1e3,
+        )
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<Response {self.error}: {self.error_text}>"
+        return f"<Response {self.status} {self.url}>"

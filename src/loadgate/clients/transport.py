@@ -1,0 +1,226 @@
+"""Opening a byte stream to an origin: name resolution, TCP or Unix connect, TLS, each with its own time.
+
+One `Connector` serves all users of a run. It limits how many connects are under way at once, because a listen backlog
+(128 to 4,096 entries) overflows when thousands of users start in the same instant, and the kernel's answer to that is a
+silent retry after one second: a delay no one asked for. Waiting for a place is counted as `blocked`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from urllib.parse import unquote, urlsplit
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.errors import LoadgateError
+
+CONNECTS_AT_ONCE = 256
+RESOLVE_TTL = 300.0
+"""Seconds a resolved name is kept; k6's default is the same five minutes."""
+
+Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection goes: equal origins may share one."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+    """File system path of a Unix socket; empty for TCP."""
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """`Host` header value (RFC 9110 section 7.2): port only where it is not the scheme's own."""
+        if self.path:
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.tls else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_origin(url: str) -> tuple[Origin, str]:
+    """Split an absolute URL into its origin and its request target (path and query, at least `/`).
+
+    `http+unix://%2Frun%2Fapp.sock/path` names a Unix socket, as Docker's clients write it.
+    Raises ValueError with a sentence for anything that is not http, https or http+unix.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https", "http+unix"):
+        raise ValueError(f"`{url}` is not an http://, https:// or http+unix:// URL")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme == "http+unix":
+        path = unquote(parts.netloc)
+        if not path:
+            raise ValueError("http+unix:// needs the socket's path, percent-encoded, as its host")
+        return Origin("http", "localhost", 0, path), target
+    if not parts.hostname:
+        raise ValueError(f"`{url}` names no host")
+    port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
+    return Origin(parts.scheme, parts.hostname, port), target
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """Trust and identity for TLS; certificates are verified unless `verify` is False."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """Build the context. Raises LoadgateError that names the file which could not be used."""
+        for name, file in (("ca", self.ca), ("cert", self.cert), ("key", self.key)):
+            if file is not None and not os.access(file, os.R_OK):
+                raise LoadgateError(f"cannot read the TLS {name} file {file}")
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except ssl.SSLError as error:
+            raise LoadgateError(f"{self.ca} holds no usable CA certificate: {error.reason}") from None
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert is not None:
+            try:
+                context.load_cert_chain(self.cert, self.key)
+            except ssl.SSLError as error:
+                raise LoadgateError(f"{self.cert} and its key are no usable pair: {error.reason}") from None
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+@dataclass(slots=True)
+class ConnectMarks:
+    """Seconds spent in each part of opening one connection."""
+
+    blocked: float = 0.0
+    connecting: float = 0.0
+    tls_handshaking: float = 0.0
+
+
+@dataclass(slots=True)
+class Connector:
+    """Opens connections for all users of one run, on one event loop."""
+
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    connect_timeout: float = 10.0
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTS_AT_ONCE))
+    _names: dict[tuple[str, int], tuple[float, list[Address]]] = field(default_factory=dict)
+    _context: ssl.SSLContext | None = None
+
+    async def open(
+        self,
+        origin: Origin,
+        factory: Callable[[], asyncio.Protocol],
+        marks: ConnectMarks,
+        limit: float = float("inf"),
+    ) -> asyncio.Transport:
+        """Connect to `origin`, fill in `marks` as far as it came, and return the transport.
+
+        The connect timeout, or `limit` seconds where that is less, covers connect and handshake.
+        Raises ExchangeError of kind dns, connect or tls.
+        """
+        asked = perf_counter()
+        limit = min(limit, self.connect_timeout)
+        async with self._gate:
+            try:
+                async with asyncio.timeout(limit):
+                    addresses = await self._resolve(origin)
+                    marks.blocked += perf_counter() - asked
+                    return await self._first(origin, addresses, factory, marks)
+            except TimeoutError:
+                stage = "TLS handshake with" if marks.connecting else "connection to"
+                kind = ErrorKind.TLS if marks.connecting else ErrorKind.CONNECT
+                raise ExchangeError(kind, f"{stage} {origin} not made in {limit:g} s") from None
+
+    async def _resolve(self, origin: Origin) -> list[Address]:
+        if origin.path:
+            return []
+        key = (origin.host, origin.port)
+        known = self._names.get(key)
+        if known is not None and known[0] > perf_counter():
+            return known[1]
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(*key, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ExchangeError(ErrorKind.DNS, f"{origin.host}: {error.strerror or error}") from None
+        addresses: list[Address] = [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]
+        self._names[key] = (perf_counter() + RESOLVE_TTL, addresses)
+        return addresses
+
+    async def _first(
+        self,
+        origin: Origin,
+        addresses: list[Address],
+        factory: Callable[[], asyncio.Protocol],
+        marks: ConnectMarks,
+    ) -> asyncio.Transport:
+        """The first address that accepts, tried in the resolver's order (RFC 6724)."""
+        loop = asyncio.get_running_loop()
+        began = perf_counter()
+        if origin.path:
+            try:
+                transport, _ = await loop.create_unix_connection(factory, origin.path)
+            except OSError as error:
+                raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(error)}") from None
+            marks.connecting = perf_counter() - began
+            return transport
+        refused: OSError | None = None
+        for family, address in addresses:
+            try:
+                transport, _ = await loop.create_connection(factory, address[0], address[1], family=family)
+            except OSError as error:
+                refused = refused or error
+                continue
+            marks.connecting = perf_counter() - began
+            return await self._handshake(origin, transport, marks) if origin.tls else transport
+        raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(refused) if refused else 'no address'}")
+
+    async def _handshake(
+        self, origin: Origin, transport: asyncio.Transport, marks: ConnectMarks
+    ) -> asyncio.Transport:
+        if self._context is None:
+            self._context = self.tls.context()
+        began = perf_counter()
+        loop = asyncio.get_running_loop()
+        try:
+            secure = await loop.start_tls(
+                transport, transport.get_protocol(), self._context, server_hostname=origin.host
+            )
+        except ssl.SSLCertVerificationError as error:
+            transport.abort()
+            raise ExchangeError(ErrorKind.TLS, f"{origin}: {error.verify_message}") from None
+        except (OSError, EOFError) as error:  # SSLError is an OSError
+            transport.abort()
+            raise ExchangeError(ErrorKind.TLS, f"{origin}: {describe(error)}") from None
+        assert secure is not None
+        marks.tls_handshaking = perf_counter() - began
+        return secure
+
+
+def describe(error: BaseException) -> str:
+    """The cause of a failed system or TLS call in a few words, without Python's wrapping."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).lower().replace("_", " ")
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
