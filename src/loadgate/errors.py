@@ -29,7 +29,7 @@ _QUERY_SECRET = re.compile(
     r"([?&;](?:[\w.-]*(?:token|password|passwd|secret|signature)|api[-_]?key|auth)=)[^&;#\s]+", re.IGNORECASE
 )
 _KEY_SECRET = re.compile(
-    r"((?:[\w-]*(?:password|passwd|secret|token|bearer|api[-_]?key)|(?:proxy-)?authorization|(?:set-)?cookie)"
+    r"((?:[\w-]*(?:password|passwd|secret|token|bearer|api[-_]?key)|(?:proxy-)?authorization|auth|basic|(?:set-)?cookie)"
     r"""["']?\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'{\[,}][^,}\]]*)""",
     re.IGNORECASE,
 )

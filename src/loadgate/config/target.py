@@ -1,0 +1,188 @@
+"""The target: where it is, and what every request to it carries unless a step says otherwise.
+
+Secrets (passwords, tokens, header values) are left out of every repr, since reprs end up in logs and tracebacks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Generic, TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from loadgate.config import fields
+from loadgate.config.fields import Fields, Place, Reader, Refusal
+from loadgate.config.source import Node
+from loadgate.errors import ConfigError, Problem, nearest, redact_url
+
+T = TypeVar("T")
+
+TIMEOUT: Final = 60.0  # k6's default for a request
+CONNECT_TIMEOUT: Final = 10.0
+REDIRECTS: Final = 10  # k6's default
+SCHEMES: Final = ("http", "https", "http+unix")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # token of RFC 9110, 5.6.2
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuth(Generic[T]):
+    """User and password (RFC 7617); plain text for the target, templates for a step."""
+
+    user: T
+    password: T = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BearerAuth(Generic[T]):
+    """A bearer token (RFC 6750)."""
+
+    token: T = field(repr=False)
+
+
+Auth: TypeAlias = BasicAuth[T] | BearerAuth[T]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSpec:
+    """Files in PEM form: `ca` is trusted instead of the system's authorities; `verify` False: anyone is."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TargetSpec:
+    """The system under test. `url` None: the command line names it. Times in seconds; `redirects` 0: do not follow."""
+
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth: Auth[str] | None = None
+    tls: TlsSpec = TlsSpec()
+    timeout: float = TIMEOUT
+    connect_timeout: float = CONNECT_TIMEOUT
+    redirects: int = REDIRECTS
+
+    def __repr__(self) -> str:
+        url = None if self.url is None else redact_url(self.url)
+        return (
+            f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
+            f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r})"
+        )
+
+
+def target_from_url(url: str) -> TargetSpec:
+    """The target said by `--url`. Raises ConfigError."""
+    wrong = url_mistake(url)
+    if wrong is not None:
+        raise ConfigError([Problem(f"--url: `{redact_url(url)}` {wrong[0]}", note=wrong[1])])
+    return TargetSpec(url=url)
+
+
+def read_target(node: Node, place: Place) -> TargetSpec:
+    """The `target` mapping, with `${env.NAME}` filled in."""
+    own = Fields(node, place, "in `target`")
+    target = TargetSpec(
+        url=own.take("url", _url, None),
+        headers=own.take("headers", headers(fields.plain), {}),
+        auth=own.take("auth", auth(fields.plain), None),
+        tls=own.take("tls", _tls, TlsSpec()),
+        timeout=own.take("timeout", fields.positive(fields.duration), TIMEOUT),
+        connect_timeout=own.take("connect_timeout", fields.positive(fields.duration), CONNECT_TIMEOUT),
+        redirects=own.take("redirects", fields.whole(0), REDIRECTS),
+    )
+    own.done()
+    return target
+
+
+def auth(read: Reader[T]) -> Reader[Auth[T] | None]:
+    """A reader of `{basic: {user, password}}` or `{bearer: token}`, with `read` for the texts."""
+
+    def basic(node: Node, place: Place) -> Auth[T] | None:
+        own = Fields(node, place, f"in {place.what}")
+        user, password = own.need("user", read, None), own.need("password", read, None)
+        own.done()
+        return None if user is None or password is None else BasicAuth(user, password)
+
+    def bearer(node: Node, place: Place) -> Auth[T] | None:
+        return BearerAuth(read(node, place))
+
+    def read_auth(node: Node, place: Place) -> Auth[T] | None:
+        own = Fields(node, place, f"in {place.what}")
+        found = own.take("basic", basic, None), own.take("bearer", bearer, None)
+        if "basic" in own and "bearer" in own:
+            own.report(f"{place.what} has both `basic` and `bearer`", "bearer", "give one of them")
+        elif "basic" not in own and "bearer" not in own:
+            own.report(f"{place.what} needs `basic` or `bearer`")
+        own.done()
+        return found[0] or found[1]
+
+    return read_auth
+
+
+def headers(read: Reader[T]) -> Reader[dict[str, T]]:
+    """A reader of header mappings, with `read` for the values; names are checked, they cannot be templates."""
+
+    def read_headers(node: Node, place: Place) -> dict[str, T]:
+        values = fields.mapping(read)(node, place)
+        for name in values:
+            if not HEADER_NAME.fullmatch(name):
+                span = Fields(node, place, "").key_span(name)
+                place.report(Problem(f"`{name}` in {place.what} is not a header name", span))
+        return values
+
+    return read_headers
+
+
+def url_mistake(url: str) -> tuple[str, str] | None:
+    """What is wrong with `url` as a base URL (the end of a sentence, and advice), or None."""
+    if not url or any(character <= " " or character == "\x7f" for character in url):
+        return "is not a URL", "no blanks and no control characters"
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in SCHEMES:
+        if not separator:
+            return "has no scheme", f"did you mean http://{redact_url(f'http://{url}')[7:]}?"
+        likely = nearest(scheme, SCHEMES)
+        return f"has the scheme `{scheme}`", (
+            f"did you mean `{likely}`?" if likely else f"can be {', '.join(SCHEMES)}"
+        )
+    if "?" in rest or "#" in rest:
+        return "has a query or fragment", "a base URL ends with its path; steps add the query"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return "is not a URL", str(error)
+    if not host or (scheme.lower() == "http+unix" and not unquote(parts.netloc).startswith("/")):
+        if scheme.lower() == "http+unix":
+            return (
+                "names no socket",
+                "write the path with %2F for /, for example http+unix://%2Frun%2Fapp.sock",
+            )
+        return "has no host", "for example http://127.0.0.1:3000"
+    return ("is not a URL", "port 0 cannot be reached") if port == 0 else None
+
+
+def _url(node: Node, place: Place) -> str:
+    url = fields.plain(node, place)
+    wrong = url_mistake(url)
+    if wrong is not None:
+        raise Refusal(Problem(f"{place.what} {wrong[0]}", node.span, wrong[1]))
+    return url
+
+
+def _tls(node: Node, place: Place) -> TlsSpec:
+    own = Fields(node, place, "in `tls` in `target`")
+    spec = TlsSpec(
+        ca=own.take("ca", fields.file, None),
+        cert=own.take("cert", fields.file, None),
+        key=own.take("key", fields.file, None),
+        verify=own.take("verify", fields.flag, True),
+    )
+    if "key" in own and "cert" not in own:
+        own.report("`key` without `cert` in `tls` in `target`", "key", "a key alone proves nothing")
+    own.done()
+    return spec
