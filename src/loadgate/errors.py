@@ -25,6 +25,7 @@ _URL_SECRET = re.compile(
     r"(?:([^\s/?#@:]*):[^\s/?#]*|([^\s/?#@:]+)|([^\s/?#@:]*):(?!\d*[/?#\s])[^\s?#]*)@",  # user:password | token
     re.IGNORECASE,
 )
+_BARE_SECRET = re.compile(r"""(?<![\w/%.-])([^\s:/@"'{}(,]+:)[^\s/@"']+@(?=[\w\[])""")  # user:password@host
 _QUERY_SECRET = re.compile(
     r"([?&;](?:[\w.-]*(?:token|password|passwd|secret|signature)|api[-_]?key|auth)=)[^&;#\s]+", re.IGNORECASE
 )
@@ -153,7 +154,7 @@ def _excerpt(span: Span, label: str) -> list[str]:
     length = min(length, max(1, SHOWN_WIDTH - (span.column - 1 - first)))
     for number in (span.line - 1, span.line):
         line = span.lines[number - 1] if number >= 1 else ""
-        if line.strip() or number == span.line:
+        if number == span.line or (line.strip() and not first):
             shown = _printable(_masked(line))[first : first + SHOWN_WIDTH].rstrip()
             rows.append(f"{number:>{gutter}} | {shown}".rstrip())
     before = target[first : span.column - 1]
@@ -191,7 +192,9 @@ def _masked(line: str) -> str:
 
     for pattern in (_KEY_SECRET, _QUERY_SECRET):
         line = pattern.sub(stars, line)
-    return _URL_SECRET.sub(lambda m: m.group(1) + "*" * (len(m.group()) - len(m.group(1)) - 1) + "@", line)
+    for pattern in (_URL_SECRET, _BARE_SECRET):
+        line = pattern.sub(lambda m: m.group(1) + "*" * (len(m.group()) - len(m.group(1)) - 1) + "@", line)
+    return line
 
 
 def redact_url(url: str) -> str:
@@ -201,17 +204,17 @@ def redact_url(url: str) -> str:
         user = match.group(2) or match.group(4)
         return f"{match.group(1)}{user + ':' if user else ''}***@"
 
-    return _QUERY_SECRET.sub(r"\1***", _URL_SECRET.sub(without_password, url))
+    return _QUERY_SECRET.sub(r"\1***", _BARE_SECRET.sub(r"\1***@", _URL_SECRET.sub(without_password, url)))
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like `word`, at most `NEAREST_DISTANCE` edits away (and less than it is long), or None.
+    """The candidate most like `word`, at most `NEAREST_DISTANCE` edits and a third of its length away, or None.
 
     Edits are insert, delete, replace and swap of neighbours (optimal string alignment distance); case is free.
     """
     best: tuple[int, str] | None = None
     for candidate in candidates:
-        limit = min(NEAREST_DISTANCE, max(len(word), len(candidate)) // 2)
+        limit = min(NEAREST_DISTANCE, max(1, max(len(word), len(candidate)) // 3))
         distance = _edits(word.lower(), candidate.lower(), limit)
         if distance <= limit and (best is None or distance < best[0]):
             best = (distance, candidate)

@@ -92,7 +92,7 @@ def _multipart(node: Node, place: Place) -> MultipartBody:
         raise place.refuse(node, "a mapping of names to texts or {file: path}")
     parts: list[FieldPart | FilePart] = []
     for entry in node.entries.values():
-        at = Place(f"part `{entry.key}`", place.context)
+        at = Place(f"part `{entry.key}`", place.context, entry.key_span)
         try:
             if isinstance(entry.value, Table):
                 parts.append(_file_part(entry.key, entry.value, at))

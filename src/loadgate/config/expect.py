@@ -90,7 +90,7 @@ def read_captures(node: Node, place: Place) -> tuple[CaptureSpec, ...]:
         raise place.refuse(node, "a mapping of names to {json: path}, {header: name} or {regex: pattern}")
     captures: list[CaptureSpec] = []
     for entry in node.entries.values():
-        at = Place(f"capture `{entry.key}`", place.context)
+        at = Place(f"capture `{entry.key}`", place.context, entry.key_span)
         if not _NAME.fullmatch(entry.key) or entry.key in RESERVED_NAMES:
             why = "has a meaning of its own" if entry.key in RESERVED_NAMES else "use letters, digits and _"
             place.report(Problem(f"`{entry.key}` cannot be the name of a capture", entry.key_span, why))

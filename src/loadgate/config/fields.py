@@ -51,6 +51,7 @@ class Place:
 
     what: str
     context: Context
+    key: Span | None = None  # of the key, if it has one: what is missing inside is pointed at there
 
     def refuse(self, node: Node, must: str, label: str = "", note: str = "") -> Refusal:
         return Refusal(Problem(f"{self.what} must be {must}", node.span, label or _this_is(node), note))
@@ -70,6 +71,7 @@ class Fields:
             raise place.refuse(node, "a mapping (`key: value` lines)")
         self.node = node
         self.context = place.context
+        self.span = place.key or node.span
         self.where = where
         self._known: set[str] = set()
 
@@ -82,7 +84,8 @@ class Fields:
         if key not in self:
             return default
         try:
-            return read(self.node.entries[key].value, Place(f"`{key}` {self.where}", self.context))
+            entry = self.node.entries[key]
+            return read(entry.value, Place(f"`{key}` {self.where}", self.context, entry.key_span))
         except Refusal as refusal:
             self.context.problems.append(refusal.problem)
             return default
@@ -94,13 +97,9 @@ class Fields:
         return self.take(key, read, stand_in)
 
     def report(self, message: str, key: str | None = None, label: str = "", note: str = "") -> None:
-        """A problem at the key `key`, or at the beginning of this mapping."""
-        span = self.node.span if key is None else self.node.entries[key].key_span
+        """A problem at the key `key`, or at the key of this mapping."""
+        span = self.span if key is None else self.node.entries[key].key_span
         self.context.problems.append(Problem(message, span, label, note))
-
-    def key_span(self, key: str) -> Span | None:
-        entry = self.node.entries.get(key)
-        return None if entry is None else entry.key_span
 
     def done(self) -> None:
         """Report the keys that were not asked for."""
@@ -265,7 +264,8 @@ def mapping(read: Reader[T]) -> Reader[dict[str, T]]:
         values: dict[str, T] = {}
         for entry in node.entries.values():
             try:
-                values[entry.key] = read(entry.value, Place(f"`{entry.key}` in {place.what}", place.context))
+                at = Place(f"`{entry.key}` in {place.what}", place.context, entry.key_span)
+                values[entry.key] = read(entry.value, at)
             except Refusal as refusal:
                 place.report(refusal.problem)
         return values

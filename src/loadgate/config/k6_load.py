@@ -152,11 +152,13 @@ def _stages(own: Fields, per_second: float | None) -> tuple[Stage, ...]:
         if per_second is not None:
             return Stage(stage.duration, stage.target if stage.per_second else stage.target / per_second)
         if stage.per_second or not stage.target.is_integer():
-            raise place.refuse(node, "a whole number of VUs in each stage", "this is no number of VUs")
+            problem = Problem(f"a stage {own.where} must go to a whole number of VUs", node.span)
+            raise fields.Refusal(problem)
         return Stage(stage.duration, stage.target)
 
+    problems = len(own.context.problems)
     stages: tuple[Stage, ...] = own.need("stages", fields.items(level), (Stage(1.0, 1.0),))
-    if "stages" in own and sum(stage.duration for stage in stages) <= 0.0:
+    if len(own.context.problems) == problems and sum(stage.duration for stage in stages) <= 0.0:
         own.report(f"`stages` {own.where} take no time", "stages")
     return stages
 

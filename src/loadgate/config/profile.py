@@ -46,6 +46,7 @@ class Profile:
 def read_profile(name: str, node: Node, place: Place, scenarios: Collection[str]) -> Profile:
     """The profile called `name`; `scenarios` are the names `exec` may take. Raises Refusal if it is no mapping."""
     own = Fields(node, place, f"in profile `{name}`")
+    problems = len(place.context.problems)
     short = Shorthand(
         vus=own.take("vus", fields.whole(1), None),
         duration=own.take("duration", fields.positive(fields.duration), None),
@@ -61,8 +62,8 @@ def read_profile(name: str, node: Node, place: Place, scenarios: Collection[str]
         for key in _SHORTHAND_KEYS:
             if key in own:
                 own.report(f"`{key}` and `scenarios` cannot be given together {own.where}", key)
-    elif own.node.entries.keys() & set(_SHORTHAND_KEYS) <= short.given():
-        # Otherwise one of the settings was refused above, and its absence is no second mistake.
+    elif len(place.context.problems) == problems:
+        # A setting that was refused is absent from `short`: that is no second mistake.
         loads = _short_load(own, short)
     profile = Profile(
         name,
@@ -155,7 +156,12 @@ def _k6_loads(node: Node, place: Place, scenarios: Collection[str]) -> tuple[Loa
     for entry in node.entries.values():
         try:
             loads.append(
-                read_k6_load(entry.key, entry.value, Place(f"load `{entry.key}`", place.context), scenarios)
+                read_k6_load(
+                    entry.key,
+                    entry.value,
+                    Place(f"load `{entry.key}`", place.context, entry.key_span),
+                    scenarios,
+                )
             )
         except Refusal as refusal:
             place.report(refusal.problem)

@@ -12,7 +12,7 @@ from loadgate.config.data import DataSpec, read_data
 from loadgate.config.fields import Context, Fields, Place, Reader, Refusal
 from loadgate.config.profile import Profile, read_profile
 from loadgate.config.scenarios import ScenarioSpec, read_scenario
-from loadgate.config.source import Listing, Node, Scalar, Table, parse_source, read_source
+from loadgate.config.source import Listing, Node, Scalar, Source, Table, parse_source, read_source
 from loadgate.config.target import TargetSpec, read_target
 from loadgate.errors import ConfigError, LoadgateError, nearest
 
@@ -56,12 +56,12 @@ def parse_project(text: str, path: Path, env: Mapping[str, str]) -> Project:
     return _read(parse_source(text, str(path)), path, env)
 
 
-def _read(tree: Node, path: Path, env: Mapping[str, str]) -> Project:
-    context = Context(env, path.parent)
+def _read(source: Source, path: Path, env: Mapping[str, str]) -> Project:
+    context = Context(env, path.parent, list(source.problems))
     try:
-        own = Fields(tree, Place(str(path), context), "at the top level")
+        own = Fields(source.tree, Place(str(path), context), "at the top level")
     except Refusal as refusal:
-        raise ConfigError([refusal.problem]) from None
+        raise ConfigError([*source.problems, refusal.problem]) from None
     scenarios: dict[str, ScenarioSpec] = own.take("scenarios", _named("scenario", read_scenario), {})
     data: dict[str, DataSpec] = own.take("data", _named("data", read_data), {})
     # Names count even if their scenario could not be read: one mistake must not look like two.
@@ -92,7 +92,7 @@ def _named(noun: str, read: Callable[[str, Node, Place], T]) -> Reader[dict[str,
         values: dict[str, T] = {}
         for entry in node.entries.values():
             try:
-                at = Place(f"{noun} `{entry.key}`", place.context)
+                at = Place(f"{noun} `{entry.key}`", place.context, entry.key_span)
                 values[entry.key] = read(entry.key, entry.value, at)
             except Refusal as refusal:
                 place.report(refusal.problem)

@@ -56,7 +56,15 @@ class Table:
 Node: TypeAlias = Scalar | Listing | Table
 
 
-def read_source(path: Path) -> Node:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's tree, and the problems that did not keep it from being built, such as a key given twice."""
+
+    tree: Node
+    problems: tuple[Problem, ...]
+
+
+def read_source(path: Path) -> Source:
     """The tree of the YAML file at `path`. Raises ConfigError: missing, not a file, not UTF-8, or bad YAML."""
     shown = str(path)
     try:
@@ -80,7 +88,7 @@ def read_source(path: Path) -> Node:
     return parse_source(text, shown)
 
 
-def parse_source(text: str, file: str) -> Node:
+def parse_source(text: str, file: str) -> Source:
     """The tree of the YAML document `text`; `file` is the name shown in errors. Raises ConfigError."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -108,9 +116,7 @@ def parse_source(text: str, file: str) -> Node:
         tree = builder.node(root)
     except RecursionError:
         raise ConfigError([_too_deep(file)]) from None
-    if builder.problems:
-        raise ConfigError(builder.problems)
-    return tree
+    return Source(tree, tuple(builder.problems))
 
 
 class _Mark(Protocol):

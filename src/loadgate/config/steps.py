@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -16,6 +17,8 @@ from loadgate.config.template import Template, template
 from loadgate.errors import Span, redact_url
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
+
+_URL_START: Final = re.compile(r"/|\$\{|https?://|http\+unix://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _request(method: str, own: Fields) -> RequestStep:
     own.where = f"in step `{name}`"
     step = RequestStep(
         method=method.upper(),
-        url=own.take(method, template, Template("")),
+        url=own.take(method, _url, Template("")),
         name=name,
         span=own.node.span,
         headers=own.take("headers", headers(template), {}),
@@ -128,6 +131,19 @@ def _request(method: str, own: Fields) -> RequestStep:
     )
     own.done()
     return step
+
+
+def _url(node: Node, place: Place) -> Template:
+    url = template(node, place)
+    if not _URL_START.match(url.text):
+        raise place.refuse(
+            node,
+            "a path or a whole URL",
+            f"did you mean /{url.text}?" if url.text else "write / for the root",
+        )
+    if any(character < " " or character == "\x7f" for character in url.text):
+        raise place.refuse(node, "a path or a whole URL", "a control character is not allowed")
+    return url
 
 
 def _think(node: Node, place: Place) -> Think:

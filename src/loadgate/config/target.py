@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
-from loadgate.config.source import Node
+from loadgate.config.source import Node, Scalar, Table
 from loadgate.errors import ConfigError, Problem, nearest, redact_url
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ CONNECT_TIMEOUT: Final = 10.0
 REDIRECTS: Final = 10  # k6's default
 SCHEMES: Final = ("http", "https", "http+unix")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # token of RFC 9110, 5.6.2
+_HEADER_BREAK: Final = re.compile(r"[\r\n\0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,12 @@ def headers(read: Reader[T]) -> Reader[dict[str, T]]:
 
     def read_headers(node: Node, place: Place) -> dict[str, T]:
         values = fields.mapping(read)(node, place)
-        for name in values:
-            if not HEADER_NAME.fullmatch(name):
-                span = Fields(node, place, "").key_span(name)
-                place.report(Problem(f"`{name}` in {place.what} is not a header name", span))
+        for entry in node.entries.values() if isinstance(node, Table) else ():
+            if not HEADER_NAME.fullmatch(entry.key):
+                place.report(Problem(f"`{entry.key}` in {place.what} is not a header name", entry.key_span))
+            if isinstance(entry.value, Scalar) and _HEADER_BREAK.search(entry.value.text):
+                message = f"`{entry.key}` in {place.what} must stay on one line"
+                place.report(Problem(message, entry.value.span, "a line break would start another header"))
         return values
 
     return read_headers
@@ -154,8 +157,8 @@ def url_mistake(url: str) -> tuple[str, str] | None:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        return "is not a URL", str(error)
+    except ValueError:
+        return "is not a URL", "check host and port; write / ? # in a password as %2F %3F %23"
     if not host or (scheme.lower() == "http+unix" and not unquote(parts.netloc).startswith("/")):
         if scheme.lower() == "http+unix":
             return (
