@@ -31,7 +31,7 @@ _QUERY_SECRET = re.compile(
 )
 _KEY_SECRET = re.compile(
     r"((?:[\w-]*(?:password|passwd|secret|token|bearer|api[-_]?key)|(?:proxy-)?authorization|auth|basic|(?:set-)?cookie)"
-    r"""["']?\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'{\[,}][^,}\]]*)""",
+    r"""["']?\s*:\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'{\[,}][^,}\]]*)""",
     re.IGNORECASE,
 )
 
@@ -187,8 +187,8 @@ def _masked(line: str) -> str:
         if value.strip("\"' ").startswith("${"):
             return match.group()
         quote = value[0] if value[0] in "\"'" else ""
-        inner = value[len(quote) : len(value) - len(quote)]
-        return f"{kept}{quote}{'*' * len(inner)}{quote}"
+        closed = quote if len(value) > 1 and value.endswith(quote) else ""
+        return f"{kept}{quote}{'*' * (len(value) - len(quote) - len(closed))}{closed}"
 
     for pattern in (_KEY_SECRET, _QUERY_SECRET):
         line = pattern.sub(stars, line)

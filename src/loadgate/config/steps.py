@@ -109,7 +109,7 @@ def _group(own: Fields) -> GroupStep:
 
 def _request(method: str, own: Fields) -> RequestStep:
     written = own.node.entries[method].value
-    title = f"{method.upper()} {written.text}" if isinstance(written, Scalar) else method.upper()
+    title = f"{method.upper()} {written.text if isinstance(written, Scalar) else ''}".rstrip()
     # As k6, the name is the URL as written: few distinct names, whatever the templates turn into.
     name = own.take("name", fields.plain, redact_url(title))
     own.where = f"in step `{name}`"

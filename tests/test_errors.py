@@ -1,0 +1,121 @@
+"""How errors read: excerpts with carets, masked secrets, nearest names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadgate.errors import ConfigError, InvalidRun, LoadgateError, Problem, Span, nearest, redact_url
+
+
+def _excerpt(line: str, column: int, length: int) -> list[str]:
+    return Problem("wrong", Span("f.yml", 1, column, length, (line,))).render().splitlines()
+
+
+def test_an_error_prints_its_hint_below_and_knows_its_exit_code() -> None:
+    error = LoadgateError("nothing answered", "start the server first")
+    assert str(error) == "nothing answered\n  = start the server first"
+    assert (error.exit_code, InvalidRun("target down").exit_code) == (2, 3)
+
+
+def test_problems_are_printed_in_file_order_with_a_count() -> None:
+    lines = ("a: 1", "b: 2")
+    later, earlier = (Problem(f"wrong {n}", Span("f.yml", n, 1, 1, lines), "here", "so") for n in (2, 1))
+    assert str(ConfigError([later, earlier])) == (
+        "wrong 1\n  --> f.yml:1:1\n 1 | a: 1\n   | ^ here\n   = so\n\n"
+        "error: wrong 2\n  --> f.yml:2:1\n 1 | a: 1\n 2 | b: 2\n   | ^ here\n   = so\n\n"
+        "2 errors in f.yml, nothing was run"
+    )
+
+
+def test_at_most_twenty_problems_are_printed_and_the_count_is_of_all() -> None:
+    shown = str(ConfigError([Problem(f"wrong {n}") for n in range(25)]))
+    assert shown.count("wrong") == 20
+    assert shown.endswith("\n\nthe first 20 of 25 errors are shown\n\n25 errors, nothing was run")
+
+
+def test_the_caret_stands_under_the_part_after_tabs_and_wide_characters() -> None:
+    assert _excerpt("\tname: x", 8, 1)[-1] == "   | \t      ^"
+    assert _excerpt("名: x", 4, 1)[-1] == "   |     ^"
+
+
+def test_a_long_line_is_cut_around_the_caret() -> None:
+    rows = _excerpt("a" * 500 + "BAD" + "b" * 500, 501, 3)
+    assert max(len(row) for row in rows) <= 110
+    assert rows[-2][rows[-1].index("^") :].startswith("BAD")
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal() -> None:
+    assert "\x1b" not in Problem("wrong", Span("f.yml", 1, 1, 1, ("\x1b[2Ja: 1",))).render()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "auth: {basic: {user: a, password: s3cret}}",
+        'auth: {basic: {user: a, "password": "s3cret"}}',
+        "  password: 's3cret'",
+        '  password: "s3cret',
+        "  bearer: s3cret",
+        "headers: {Authorization: Bearer s3cret, b: 1}",
+        "headers: {x-api-key: s3cret}",
+        "url: http://ann:s3cret@host/",
+        "url: http://s3cret@host/",
+        "url: ann:s3cret@host:3000",
+        "url: http://host/?access_token=s3cret&b=1",
+    ],
+)
+def test_an_excerpt_masks_secrets_and_keeps_its_length(line: str) -> None:
+    shown = _excerpt(line, 1, 1)[2]
+    assert "s3cret" not in shown
+    assert len(shown) == len(f" 1 | {line}")
+
+
+def test_a_reference_is_no_secret() -> None:
+    assert "${env.PW}" in _excerpt('password: "${env.PW}"', 1, 1)[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("http://ann:pw@host/x", "http://ann:***@host/x"),
+        ("http://ann:p@w@host/", "http://ann:***@host/"),
+        ("http://ann:p/w@host/", "http://ann:***@host/"),
+        ("https://token@host", "https://***@host"),
+        ("ann:pw@host:3000", "ann:***@host:3000"),
+        ("http://host/?token=abc&page=2", "http://host/?token=***&page=2"),
+        ("http://host:80/users/@ann?page=1#x@y", "http://host:80/users/@ann?page=1#x@y"),
+        ("http+unix://%2Ftmp%2Fa.sock/x", "http+unix://%2Ftmp%2Fa.sock/x"),
+        ("see http://a:b@h/ and http://c:d@h/", "see http://a:***@h/ and http://c:***@h/"),
+    ],
+)
+def test_a_password_in_a_url_is_redacted_and_the_rest_kept(url: str, redacted: str) -> None:
+    assert redact_url(url) == redacted
+
+
+@given(st.text(), st.text(), st.integers(-2, 50), st.integers(-2, 50))
+def test_rendering_any_line_never_fails(before: str, line: str, column: int, length: int) -> None:
+    Problem("wrong", Span("f.yml", 2, column, length, (before, line)), "label").render()
+
+
+def test_the_part_of_a_span_is_exact_only_where_the_source_is_verbatim() -> None:
+    span = Span("f.yml", 1, 4, 5, ("a: b<5ms",))
+    assert span.text == "b<5ms"
+    assert span.part("b<5ms", 2, 3).text == "5ms"
+    assert span.part("something else", 2, 3) == span
+
+
+@pytest.mark.parametrize(
+    ("word", "likely"),
+    [
+        ("threshhold", "thresholds"),
+        ("wieght", "weight"),
+        ("VUS", "vus"),
+        ("zzz", None),
+        ("gate", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_name_is_close_or_none(word: str, likely: str | None) -> None:
+    assert nearest(word, ["vus", "weight", "thresholds", "data"]) == likely
