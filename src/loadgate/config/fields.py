@@ -138,8 +138,8 @@ def plain(node: Node, place: Place) -> str:
     return _REFERENCE.sub(value, written)
 
 
-def whole(minimum: int) -> Reader[int]:
-    """A reader of whole numbers from `minimum` up."""
+def whole(minimum: int, most: int = 2**53) -> Reader[int]:
+    """A reader of whole numbers from `minimum` (0 or 1) to `most`."""
 
     def read(node: Node, place: Place) -> int:
         value = node.value if isinstance(node, Scalar) else None
@@ -148,8 +148,8 @@ def whole(minimum: int) -> Reader[int]:
             raise place.refuse(node, must)
         if value < minimum:
             raise place.refuse(node, must, "too small")
-        if value > 2**53:
-            raise place.refuse(node, must, "too large")
+        if value > most:
+            raise place.refuse(node, must, f"too large: {most:,} at most")
         return value
 
     return read
@@ -160,7 +160,7 @@ def number(node: Node, place: Place) -> float:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise place.refuse(node, "a number, 0 or more")
-    if not 0 <= value < 1e300:
+    if not 0 <= value <= 1e12:
         raise place.refuse(node, "a number, 0 or more", "not a number that can be used")
     return float(value)
 
@@ -192,8 +192,8 @@ def k6_duration(node: Node, place: Place) -> float:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return duration(node, place)
-    if not 0 <= value < 1e300:
-        raise place.refuse(node, "a duration", "must be 0 or more")
+    if not 0 <= value <= 1e12:
+        raise place.refuse(node, "a duration", "must be 0 or more" if value < 0 else "too long")
     return value / 1000.0
 
 

@@ -17,6 +17,7 @@ from loadgate.config.load import (
     GRACEFUL_STOP,
     MAX_DURATION,
     MOST_VUS,
+    VU_LIMIT,
     Executor,
     LoadSpec,
     Stage,
@@ -44,7 +45,7 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
     stages: tuple[Stage, ...] = ()
     length = fields.positive(fields.k6_duration)
     if executor.counted:
-        vus = own.take("vus", fields.whole(1), 1)
+        vus = own.take("vus", fields.whole(1, VU_LIMIT), 1)
         iterations = own.take("iterations", fields.whole(1), 1)
         max_duration = own.take("maxDuration", length, MAX_DURATION)
         if executor is Executor.SHARED_ITERATIONS and iterations < vus:
@@ -53,10 +54,10 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
                 f"`iterations` must not be less than `vus` {own.where}", key, f"{iterations} for {vus} VUs"
             )
     elif executor is Executor.CONSTANT_VUS:
-        vus = own.take("vus", fields.whole(1), 1)
+        vus = own.take("vus", fields.whole(1, VU_LIMIT), 1)
         duration = own.need("duration", length, 1.0)
     elif executor is Executor.RAMPING_VUS:
-        start_vus = own.take("startVUs", fields.whole(0), 1)
+        start_vus = own.take("startVUs", fields.whole(0, VU_LIMIT), 1)
         stages = _stages(own, per_second=None)
         graceful_ramp_down = own.take("gracefulRampDown", fields.k6_duration, GRACEFUL_RAMP_DOWN)
     else:
@@ -151,7 +152,7 @@ def _stages(own: Fields, per_second: float | None) -> tuple[Stage, ...]:
         stage = read_stage(fields.k6_duration)(node, place)
         if per_second is not None:
             return Stage(stage.duration, stage.target if stage.per_second else stage.target / per_second)
-        if stage.per_second or not stage.target.is_integer():
+        if stage.per_second or not stage.target.is_integer() or stage.target > VU_LIMIT:
             problem = Problem(f"a stage {own.where} must go to a whole number of VUs", node.span)
             raise fields.Refusal(problem)
         return Stage(stage.duration, stage.target)
@@ -165,8 +166,8 @@ def _stages(own: Fields, per_second: float | None) -> tuple[Stage, ...]:
 
 def _vu_limits(own: Fields) -> tuple[int, int]:
     """How many VUs a rate starts with, and how many it may have."""
-    pre_allocated = own.take("preAllocatedVUs", fields.whole(0), 0)
-    max_vus = own.take("maxVUs", fields.whole(1), pre_allocated or MOST_VUS)
+    pre_allocated = own.take("preAllocatedVUs", fields.whole(0, VU_LIMIT), 0)
+    max_vus = own.take("maxVUs", fields.whole(1, VU_LIMIT), pre_allocated or MOST_VUS)
     if max_vus < pre_allocated:
         message = f"`maxVUs` must not be less than `preAllocatedVUs` {own.where}"
         own.report(message, "maxVUs", f"{max_vus} for {pre_allocated}")

@@ -15,6 +15,7 @@ from loadgate.units import UnitError, parse_duration, parse_rate
 GRACEFUL_STOP: Final = 30.0
 GRACEFUL_RAMP_DOWN: Final = 30.0
 MAX_DURATION: Final = 600.0
+VU_LIMIT: Final = 1_000_000  # beyond what one machine can hold: a slip of the keyboard, not a plan
 MOST_VUS: Final = 10_000  # for a rate that says no `max_vus`: a VU that waits costs kilobytes
 
 
@@ -106,4 +107,8 @@ def parse_stage(text: str) -> StageText:
 
 def stage_text(duration: float, target: str) -> StageText:
     """The stage of `duration` seconds to `target`, "100" or "500/s". Raises UnitError."""
-    return StageText(duration, parse_rate(target), "/" in target)
+    try:
+        return StageText(duration, parse_rate(target), "/" in target)
+    except UnitError:
+        hint = "give VUs, for example 100, or a rate, for example 500/s"
+        raise UnitError(f"`{target[:40]}` is not what a stage can go to", hint) from None

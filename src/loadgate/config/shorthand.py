@@ -14,6 +14,7 @@ from loadgate.config.load import (
     GRACEFUL_STOP,
     MAX_DURATION,
     MOST_VUS,
+    VU_LIMIT,
     Executor,
     LoadSpec,
     Stage,
@@ -117,8 +118,8 @@ def load_of(short: Shorthand, name: Callable[[str], str]) -> LoadSpec:
 
 def _ramping_vus(short: Shorthand, name: Callable[[str], str]) -> LoadSpec:
     for stage in short.stages:
-        if not stage.target.is_integer():
-            message = f"{stage.target:g} in {name('stages')} is not a number of VUs"
+        if not stage.target.is_integer() or stage.target > VU_LIMIT:
+            message = f"{stage.target:,g} in {name('stages')} is not a number of VUs"
             raise Conflict("stages", message, "give a whole number, or a rate as `100/s`")
     return LoadSpec(
         LOAD_NAME,
