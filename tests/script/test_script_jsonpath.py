@@ -120,9 +120,9 @@ def test_every_place_of_any_document_is_found(document: Any) -> None:
 
 @given(st.text(alphabet="$.[]*'\"ab01-:,?()\\ ", max_size=12), documents)
 def test_any_text_is_a_path_or_an_error_inside_it(text: str, document: Any) -> None:
+    position = 0
     try:
-        path = parse_jsonpath(text)
+        json.dumps(parse_jsonpath(text).find(document), default=lambda missing: None)
     except JsonPathError as error:
-        assert 0 <= error.position <= len(text)
-        return
-    json.dumps(path.find(document), default=lambda missing: None)
+        position = error.position
+    assert 0 <= position <= len(text)

@@ -1,0 +1,97 @@
+"""From the steps of `loadgate.yml` to a scenario that can run. Everything wrong with their templates is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loadgate.config.scenarios import ScenarioSpec
+from loadgate.config.steps import GroupStep, RequestStep, ThinkStep
+from loadgate.config.steps import Step as StepSpec
+from loadgate.errors import Problem
+from loadgate.script.data import Feeder
+from loadgate.script.expression import Names
+from loadgate.script.ledger import GROUP_SEPARATOR
+from loadgate.script.reply import compile_captures, compile_expectations, status_text
+from loadgate.script.request import compile_request
+from loadgate.script.scenario import Scenario
+from loadgate.script.steps import GroupRun, RequestRun, Step, StepScenario, ThinkRun
+from loadgate.script.template import TemplateCompiler
+
+
+def compile_scenario(
+    spec: ScenarioSpec,
+    *,
+    feeders: Mapping[str, Feeder],
+    vars: Mapping[str, Any],
+    env: Mapping[str, str],
+    problems: list[Problem],
+) -> Scenario:
+    """The scenario of declarative `spec`; what is wrong with it goes into `problems`."""
+    compiler = _StepCompiler(spec, feeders, vars, env, problems)
+    iterate = StepScenario(compiler.steps(spec.steps), feeders)
+    return Scenario(spec.name, iterate, spec.weight or 1, spec.tags)
+
+
+class _StepCompiler:
+    """Goes through the steps in order, so that it knows at each one what the steps before it captured."""
+
+    def __init__(
+        self,
+        spec: ScenarioSpec,
+        feeders: Mapping[str, Feeder],
+        vars: Mapping[str, Any],
+        env: Mapping[str, str],
+        problems: list[Problem],
+    ) -> None:
+        self._captured: set[str] = set()
+        self._later = {
+            capture.name: step.name for step in reversed(list(_requests(spec.steps))) for capture in step.captures
+        }
+        self._data = {name: feeder.columns for name, feeder in feeders.items()}
+        self._vars = vars
+        self._env = env
+        self._problems = problems
+
+    def steps(self, specs: tuple[StepSpec, ...]) -> tuple[Step, ...]:
+        return tuple(self._step(spec) for spec in specs)
+
+    def _step(self, spec: StepSpec) -> Step:
+        if isinstance(spec, ThinkStep):
+            return ThinkRun(spec.think.low, spec.think.high)
+        if isinstance(spec, GroupStep):
+            if not spec.name or GROUP_SEPARATOR in spec.name:
+                message = f"`{spec.name}` cannot be the name of a group"
+                self._problems.append(Problem(message, spec.span, "", f"not empty, and no `{GROUP_SEPARATOR}` in it"))
+            return GroupRun(spec.name, self.steps(spec.steps))
+        return self._request(spec)
+
+    def _request(self, spec: RequestStep) -> Step:
+        plan = compile_request(spec, self._compiler(), self._problems)
+        captures = compile_captures(spec.name, spec.captures, self._problems)
+        # Captures are taken before expectations are looked at, so these may name what the same reply gave.
+        self._captured.update(capture.name for capture in spec.captures)
+        statuses = spec.expect.status
+        return RequestRun(
+            plan,
+            name=spec.name,
+            status_check=None if statuses is None else f"{spec.name}: status is {status_text(statuses)}",
+            expectations=compile_expectations(spec.name, spec.expect, self._compiler(), self._problems),
+            captures=captures,
+            tags=spec.tags,
+            think=None if spec.think is None else (spec.think.low, spec.think.high),
+        )
+
+    def _compiler(self) -> TemplateCompiler:
+        names = Names(
+            captures=frozenset(self._captured), later=self._later, vars=self._vars, env=self._env, data=self._data
+        )
+        return TemplateCompiler(names, self._problems)
+
+
+def _requests(steps: tuple[StepSpec, ...]) -> Iterator[RequestStep]:
+    for step in steps:
+        if isinstance(step, GroupStep):
+            yield from _requests(step.steps)
+        elif isinstance(step, RequestStep):
+            yield step

@@ -1,0 +1,102 @@
+"""Where in the user's own files something went wrong.
+
+A script's error is shown at the innermost line its author wrote; the frames of Loadgate, of the standard library and of
+installed packages below that line are left out.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from traceback import walk_tb
+from types import FrameType, TracebackType
+from typing import Final
+
+from loadgate.errors import Problem, Span
+
+_FOREIGN: Final = tuple(
+    os.path.join(os.path.realpath(folder), "")
+    for folder in {
+        str(Path(__file__).parent.parent),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    }
+)
+
+
+def describe(error: BaseException) -> str:
+    """`load.py:12: KeyError: 'id'`; without a place where no line of the user's took part."""
+    place = _place(error.__traceback__)
+    text = describe_plain(error)
+    return text if place is None else f"{_shown(place[0].f_code.co_filename)}:{place[1]}: {text}"
+
+
+def describe_plain(error: BaseException) -> str:
+    """`KeyError: 'id'`, the first line of it."""
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def problem_of(error: BaseException, message: str) -> Problem:
+    """The error as a problem in the user's source, with the line and, where Python knows it, the exact part."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        span = _span(error.filename, error.lineno, error.offset or 1, error.end_offset, error.end_lineno)
+        return Problem(message, span, error.msg or "")
+    place = _place(error.__traceback__)
+    if place is None:
+        return Problem(message)
+    frame, line, instruction = place
+    column, end_line, end_column = _columns(frame, instruction)
+    return Problem(message, _span(frame.f_code.co_filename, line, column, end_column, end_line))
+
+
+@lru_cache(maxsize=1024)
+def _own(filename: str) -> bool:
+    """Whether the file is the user's rather than Loadgate's, Python's or an installed package's."""
+    return not filename.startswith("<") and not os.path.realpath(filename).startswith(_FOREIGN)
+
+
+def _place(trace: TracebackType | None) -> tuple[FrameType, int, int] | None:
+    """Frame, line and instruction of the innermost frame that is the user's."""
+    found = None
+    instructions = _instructions(trace)
+    for (frame, line), instruction in zip(walk_tb(trace), instructions, strict=True):
+        if _own(frame.f_code.co_filename):
+            found = frame, line, instruction
+    return found
+
+
+def _instructions(trace: TracebackType | None) -> Iterator[int]:
+    while trace is not None:
+        yield trace.tb_lasti
+        trace = trace.tb_next
+
+
+def _columns(frame: FrameType, instruction: int) -> tuple[int, int | None, int | None]:
+    """Column from 1, end line and column behind the end, of what an instruction was compiled from (PEP 657)."""
+    positions = list(frame.f_code.co_positions())
+    if not 0 <= instruction // 2 < len(positions):
+        return 1, None, None
+    _, end_line, column, end_column = positions[instruction // 2]
+    return (column or 0) + 1, end_line, None if end_column is None else end_column + 1
+
+
+def _span(filename: str, line: int, column: int, end: int | None, end_line: int | None) -> Span:
+    lines = tuple(text.rstrip("\n") for text in linecache.getlines(filename))
+    width = len(lines[line - 1]) if 0 < line <= len(lines) else 0
+    if end is None or (end_line is not None and end_line != line) or end <= column:
+        end = max(column + 1, width + 1)
+    return Span(_shown(filename), line, column, end - column, lines)
+
+
+@lru_cache(maxsize=1024)
+def _shown(filename: str) -> str:
+    """The path as a user would write it: relative, where the file is below the working folder."""
+    try:
+        relative = os.path.relpath(filename)
+    except ValueError:  # on another Windows drive
+        return filename
+    return filename if relative.startswith("..") else relative

@@ -1,0 +1,104 @@
+"""Series ids of everything a script records itself, under one set of tags.
+
+Tags change rarely (a group is entered, an author sets one) and samples are many. So a user holds the ledger of its
+present tags: recording costs one dict lookup, changing a tag one more. Ledgers are shared by all users of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from loadgate.measure.metric import BUILTIN, Metric
+
+if TYPE_CHECKING:
+    from loadgate.clients.http.request import Request
+    from loadgate.clients.http.stack import Context
+    from loadgate.script.shared import Shared
+
+GROUP_SEPARATOR: Final = "::"
+"""k6 joins nested groups with it: `::checkout::pay`."""
+
+_KEPT: Final = 4096
+"""Ledgers a ledger remembers as reached from it; tags with an id in them would otherwise be kept for ever."""
+
+
+class Ledger:
+    """`context` is the HTTP client's idea of the same tags."""
+
+    __slots__ = (
+        "_changed",
+        "_iteration",
+        "_shared",
+        "add",
+        "checks",
+        "context",
+        "custom",
+        "group_duration",
+        "requests",
+        "tags",
+    )
+
+    def __init__(self, shared: Shared, context: Context) -> None:
+        self._shared = shared
+        self._changed: dict[tuple[str, str | None], Ledger] = {}
+        self._iteration: tuple[int, int, int] | None = None
+        self.add: Callable[[int, float], None] = shared.recorder.add
+        self.checks: dict[str, int] = {}
+        self.context = context
+        self.custom: dict[object, int] = {}
+        self.group_duration = -1
+        self.requests: dict[object, Request] = {}
+        """Requests of declarative steps that are the same at each iteration, by step."""
+        self.tags: Mapping[str, str] = context.tags
+
+    def with_tag(self, tag: str, value: str | None) -> Ledger:
+        """The ledger of these tags with `tag` set to `value`, or without it where that is None."""
+        key = (tag, value)
+        found = self._changed.get(key)
+        if found is None:
+            tags = {name: text for name, text in self.tags.items() if name != tag}
+            if value is not None:
+                tags[tag] = value
+            if len(self._changed) >= _KEPT:
+                self._changed.clear()
+            found = self._changed[key] = self._shared.ledger(tags)
+        return found
+
+    def with_tags(self, tags: Mapping[str, str | None]) -> Ledger:
+        ledger = self
+        for tag, value in tags.items():
+            ledger = ledger.with_tag(tag, value)
+        return ledger
+
+    def group(self, name: str) -> Ledger:
+        """The ledger inside group `name` of this one's group. Raises ValueError for a name with `::` in it."""
+        if not name or GROUP_SEPARATOR in name:
+            raise ValueError(f"`{name}` is not a group name: it must not be empty nor hold `{GROUP_SEPARATOR}`")
+        ledger = self.with_tag("group", self.tags.get("group", "") + GROUP_SEPARATOR + name)
+        if ledger.group_duration < 0:
+            ledger.group_duration = self._shared.recorder.series(BUILTIN["group_duration"], ledger.tags)
+        return ledger
+
+    def check_series(self, name: str) -> int:
+        """Series of the check `name`, kept in `checks`."""
+        series = self._shared.recorder.series(BUILTIN["checks"], {**self.tags, "check": name})
+        self.checks[name] = series
+        return series
+
+    def custom_series(self, key: object, metric: Metric, tags: Mapping[str, str]) -> int:
+        """Series of an author's metric with tags of its own, kept in `custom` under `key`."""
+        series = self._shared.recorder.series(metric, {**self.tags, **tags})
+        self.custom[key] = series
+        return series
+
+    def iteration_series(self) -> tuple[int, int, int]:
+        """Series of `iterations`, `iteration_duration` and `iterations_failed`."""
+        if self._iteration is None:
+            series = self._shared.recorder.series
+            self._iteration = (
+                series(BUILTIN["iterations"], self.tags),
+                series(BUILTIN["iteration_duration"], self.tags),
+                series(BUILTIN["iterations_failed"], self.tags),
+            )
+        return self._iteration

@@ -1,0 +1,88 @@
+"""Reading a script file: a Python module is run once, and what it marked is collected."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from loadgate.errors import ConfigError, LoadgateError, Problem
+from loadgate.script.failure import describe_plain, problem_of
+from loadgate.script.metrics import declarations
+from loadgate.script.scenario import Hook, Scenario, Script, hook_of, scenario_of
+
+
+def load_script(path: Path, names: Sequence[str] | None = None) -> Script:
+    """The script in `path`, reduced to the scenarios `names` where given.
+
+    The file's folder is put on the import path, so that it can import its neighbours. Raises ConfigError that points at
+    the offending line of the user's, whatever went wrong: a missing file, a syntax error, an exception while it ran.
+    """
+    if not path.is_file():
+        raise ConfigError([Problem(f"there is no file {path}" if not path.exists() else f"{path} is not a file")])
+    with declarations() as metrics:
+        module = _run(path)
+    script = _collect(path.name, module, metrics)
+    return script if names is None else script.only(names)
+
+
+def _run(path: Path) -> ModuleType:
+    full = path.resolve()
+    name = f"loadgate_script_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, full)
+    if spec is None or spec.loader is None:
+        raise ConfigError([Problem(f"{path} is not a Python file", note="a script's name ends in .py")])
+    module = importlib.util.module_from_spec(spec)
+    folder = str(full.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up here
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError:
+        raise
+    except LoadgateError as error:
+        raise ConfigError([_noted(problem_of(error, error.message), error.hint or "")]) from None
+    except ModuleNotFoundError as error:
+        note = f"`{error.name}` is neither installed nor beside {path.name}"
+        raise ConfigError([_noted(problem_of(error, f"{path.name}: {describe_plain(error)}"), note)]) from None
+    except SyntaxError as error:
+        raise ConfigError([problem_of(error, f"{path.name} is not valid Python")]) from None
+    except (Exception, SystemExit) as error:
+        raise ConfigError([problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")]) from None
+    return module
+
+
+def _noted(problem: Problem, note: str) -> Problem:
+    return Problem(problem.message, problem.span, problem.label, note)
+
+
+def _collect(file: str, module: ModuleType, metrics: Mapping[str, Any]) -> Script:
+    scenarios: dict[str, Scenario] = {}
+    hooks: dict[str, Hook] = {}
+    for value in vars(module).values():
+        found = scenario_of(value)
+        if found is not None:
+            known = scenarios.setdefault(found.name, found)
+            if known is not found:
+                raise ConfigError([Problem(f"{file} has two scenarios named `{found.name}`", note="give one a name=")])
+        kind = hook_of(value)
+        if kind is not None and hooks.setdefault(kind, value) is not value:
+            raise ConfigError([Problem(f"{file} has two functions marked as {kind}")])
+    if not scenarios:
+        note = "mark an `async def` that takes the user with `@scenario` (from loadgate import scenario)"
+        raise ConfigError([Problem(f"{file} has no scenario", note=note)])
+    options = getattr(module, "options", None)
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError([Problem(f"{file}: `options` must be a dict, not {type(options).__name__}")])
+    return Script(
+        name=file,
+        scenarios=tuple(scenarios.values()),
+        setup=hooks.get("setup"),
+        teardown=hooks.get("teardown"),
+        options=options,
+        metrics=metrics,
+    )

@@ -1,0 +1,83 @@
+"""One script in one run: setup, the roles of its loads, teardown."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+
+from loadgate.clients.http import HttpClient, HttpStack
+from loadgate.clock import Clock
+from loadgate.errors import LoadgateError, Problem
+from loadgate.measure.recorder import Recorder
+from loadgate.script.failure import describe_plain, problem_of
+from loadgate.script.role import Role
+from loadgate.script.scenario import Hook, Script
+from loadgate.script.shared import Shared
+from loadgate.script.user import User
+
+
+class ScriptError(LoadgateError):
+    """Setup or teardown of a script raised; `problem` shows where."""
+
+    def __init__(self, problem: Problem, exit_code: int) -> None:
+        super().__init__(problem.render())
+        self.problem = problem
+        self.exit_code = exit_code
+
+
+class Performance:
+    """Made on the event loop of the run. `env` is what scripts see as `user.env`."""
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        recorder: Recorder,
+        http: HttpStack,
+        clock: Clock,
+        env: Mapping[str, str],
+        seed: int,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._script = script
+        self._env = env
+        self._shared = Shared(recorder=recorder, http=http, clock=clock, wall=wall, seed=seed, metrics=script.metrics)
+
+    async def setup(self) -> None:
+        """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2)."""
+        if self._script.setup is not None:
+            self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)
+
+    async def teardown(self) -> None:
+        """Run the script's teardown, if it has one. Raises ScriptError (exit code 1: the run itself was measured)."""
+        if self._script.teardown is not None:
+            await self._call(self._script.teardown, "teardown", exit_code=1)
+
+    def role(
+        self,
+        exec: str | None = None,
+        *,
+        load: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Role:
+        """What the users of one load do: the scenario `exec`, or the weighted mix of all. Raises ConfigError.
+
+        `load`, `tags` and `env` are the load's own: the first names it in the tag `scenario`, the others are added.
+        """
+        scenarios = self._script.scenarios if exec is None else (self._script.scenario(exec),)
+        return Role(self._shared, scenarios, load=load, tags=tags or {}, env={**self._env, **(env or {})})
+
+    async def _call(self, hook: Hook, kind: str, exit_code: int) -> object:
+        """Call a hook with a user of its own (number 0, group `::setup` as in k6)."""
+        ledger = self._shared.ledger({"group": f"::{kind}"})
+        user = User(self._shared, ledger, HttpClient(self._shared.http, ledger.context), 0, self._env)
+        try:
+            result = hook(user) if inspect.signature(hook).parameters else hook()
+            return await result if inspect.isawaitable(result) else result
+        except Exception as error:
+            message = f"{kind} of {self._script.name} failed: {describe_plain(error)}"
+            raise ScriptError(problem_of(error, message), exit_code) from None
+        finally:
+            user.http.close()

@@ -1,0 +1,117 @@
+"""A role: what the users of one load play, under which tags, and the running of one iteration.
+
+The load part asks it for users and has them iterate; errors of scripts end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from itertools import cycle
+
+from loadgate.clients.http.client import HttpClient
+from loadgate.script.failure import describe
+from loadgate.script.ledger import Ledger
+from loadgate.script.scenario import Scenario
+from loadgate.script.shared import Shared
+from loadgate.script.user import StopUser, User
+
+
+class Outcome(Enum):
+    """How an iteration ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """The scenario raised. Recorded; the user goes on."""
+    STOPPED = "stopped"
+    """The user has nothing more to do (StopUser): it must not be asked to iterate again."""
+
+
+class Role:
+    """`scenarios` are mixed by weight, exactly: iterations take turns in the order `rotation` gives.
+
+    `load` names the load in the tag `scenario`, as k6 does; without it the tag is the scenario's own name.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        scenarios: Sequence[Scenario],
+        *,
+        load: str | None = None,
+        tags: Mapping[str, str],
+        env: Mapping[str, str],
+    ) -> None:
+        self._shared = shared
+        self._env = env
+        names = {tag for scenario in scenarios for tag in scenario.tags}
+        self._tags: list[dict[str, str | None]] = [
+            {**dict.fromkeys(names), **tags, **scenario.tags, "scenario": scenario.name if load is None else load}
+            for scenario in scenarios
+        ]
+        self._scenarios = tuple(scenarios)
+        self._alone = len(scenarios) == 1
+        self._turns: Iterator[int] = cycle(rotation([scenario.weight for scenario in scenarios]))
+        self._first: Ledger = shared.ledger({}).with_tags(self._tags[0])
+
+    def user(self, id: int) -> User:
+        """A new user; `id` counts from 1 over the whole run. It opens no connection before its first request."""
+        http = HttpClient(self._shared.http, self._first.context)
+        return User(self._shared, self._first, http, id, self._env)
+
+    async def iterate(self, user: User, planned: float) -> Outcome:
+        """One iteration of `user`. `planned` is the clock time it was due at, or 0 where it starts when it can.
+
+        Records iterations, iteration_duration and iterations_failed (the share of iterations that raised). Never
+        raises, save for a cancellation from outside; an iteration cancelled or stopped is not counted (as in k6).
+        """
+        if self._alone:
+            scenario = self._scenarios[0]
+        else:
+            turn = next(self._turns)
+            scenario = self._scenarios[turn]
+            user.enter(user.ledger.with_tags(self._tags[turn]))
+        clock = self._shared.clock
+        outcome = Outcome.DONE
+        user.http.planned = planned
+        start = clock.now()
+        try:
+            await scenario.iterate(user)
+        except StopUser as stop:
+            self._shared.recorder.error("stopped", scenario.name, str(stop) or "the scenario stopped its user")
+            return Outcome.STOPPED
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            outcome = self._failed(scenario, error)  # something inside the scenario was cancelled, not the user
+        except Exception as error:
+            outcome = self._failed(scenario, error)
+        ledger = user.ledger
+        iterations, duration, failed = ledger.iteration_series()
+        ledger.add(iterations, 1.0)
+        ledger.add(duration, (clock.now() - start) * 1e3)
+        ledger.add(failed, 0.0 if outcome is Outcome.DONE else 1.0)
+        user.iteration += 1
+        return outcome
+
+    def _failed(self, scenario: Scenario, error: BaseException) -> Outcome:
+        self._shared.recorder.error("script", scenario.name, describe(error))
+        return Outcome.FAILED
+
+
+def rotation(weights: Sequence[int]) -> tuple[int, ...]:
+    """Indices of one round, each as often as its weight says and spread as evenly as can be.
+
+    Smooth weighted round robin: each turn everyone gains its weight, the richest goes and pays the sum of all.
+    """
+    total = sum(weights)
+    credit = [0] * len(weights)
+    order: list[int] = []
+    for _ in range(total):
+        credit = [have + weight for have, weight in zip(credit, weights, strict=True)]
+        richest = max(range(len(weights)), key=credit.__getitem__)
+        credit[richest] -= total
+        order.append(richest)
+    return tuple(order)
