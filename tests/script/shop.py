@@ -31,7 +31,7 @@ def json_answer(value: Any, status: int = 200, **headers: str) -> Answer:
 
 @dataclass
 class Shop:
-    """`answers` by path without query; another path gets 404."""
+    """`answers` by path without query, or by method and path; another path gets 404."""
 
     answers: dict[str, Answer]
     asked: list[Asked] = field(default_factory=list)
@@ -49,7 +49,8 @@ class Shop:
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.asked.append(Asked(method, target, headers, body))
-                answer = self.answers.get(target.partition("?")[0], Answer(404))
+                path = target.partition("?")[0]
+                answer = self.answers.get(f"{method} {path}") or self.answers.get(path) or Answer(404)
                 fields = {**answer.headers, "content-length": str(len(answer.body))}
                 text = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
                 writer.write(f"HTTP/1.1 {answer.status} X\r\n{text}\r\n".encode() + answer.body)

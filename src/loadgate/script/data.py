@@ -5,8 +5,8 @@
 
 Orders: `sequential` goes through the rows and begins again; `random` draws from the user's own generator; `unique`
 hands out each row at most once and then stops the user that asks for more. Users take from one place in the file
-together (share `all`), or each reads the file from its first row (share `vu`). Rows live as long as the feeder, positions
-as long as a run.
+together (share `all`), or each reads the file from its first row (share `vu`). Rows live as long as the feeder,
+positions as long as a run.
 """
 
 from __future__ import annotations

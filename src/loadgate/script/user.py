@@ -92,7 +92,8 @@ class User:
     def _holds(self, subject: object, name: str, predicate: Callable[[Any], object]) -> bool:
         try:
             held = predicate(subject)
-            _refuse_awaitable(held)
+            if held is not True and held is not False:
+                _refuse_awaitable(held)
         except Exception as error:
             self.shared.recorder.error("check", name, describe(error))
             held = False
@@ -191,7 +192,7 @@ def _truth(subject: object) -> bool:
 
 def _refuse_awaitable(subject: object) -> None:
     """Something not awaited is always true, and so would be every check of it."""
-    if inspect.isawaitable(subject):
+    if hasattr(type(subject), "__await__"):
         if inspect.iscoroutine(subject):
             subject.close()
         raise TypeError("check was given something that is not awaited yet: write `await` before it")
