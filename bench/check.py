@@ -1,7 +1,7 @@
 """What a script's own calls cost, beside its requests: `python bench/check.py`.
 
-Bars: `user.check` under 300 ns; a declarative step less than 1 us over the same scenario written by hand; 5,000 users in a
-few megabytes. Requests are answered at once by a client that sends nothing, so that only the script part is measured.
+Bars: `user.check` under 300 ns; a declarative step less than 1 us over the same scenario written by hand; 5,000 users in
+a few megabytes. Requests are answered at once by a client that sends nothing, so that only the script part is measured.
 """
 
 from __future__ import annotations
@@ -100,9 +100,8 @@ async def main() -> None:
     tracemalloc.start()
     users = [role.user(number) for number in range(1, USERS + 1)]
     size = tracemalloc.get_traced_memory()[0]
-    print(
-        f"{f'{len(users):,} users, no connection yet':<48} {size / 1e6:7.2f} MB  ({size / len(users):.0f} bytes each)"
-    )
+    title = f"{len(users):,} users, no connection yet"
+    print(f"{title:<48} {size / 1e6:7.2f} MB  ({size / len(users):.0f} bytes each)")
     print(f"{'Python':<48} {sys.version.split()[0]:>7}")
 
 

@@ -72,10 +72,7 @@ def play_all(script: Script, answers: Mapping[str, Answer] = ANSWERS) -> tuple[S
 @pytest.mark.parametrize("make", [declared, programmed])
 def test_every_iteration_ends_well_and_the_created_user_is_read(make: Callable[[], Script]) -> None:
     script = make()
-    assert {item.name: item.weight for item in script.scenarios} in (
-        {"read": 3, "sign up": 1},
-        {"read": 3, "sign_up": 1},
-    )
+    assert [item.weight for item in script.scenarios] == [3, 1]
     shop, recorder, outcomes = play_all(script)
     assert outcomes == [Outcome.DONE] * 4
     assert shop.targets.count("/comments") == 3

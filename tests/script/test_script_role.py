@@ -72,6 +72,21 @@ def test_an_error_raised_deeper_points_at_the_line_of_the_script() -> None:
         assert re.match(r"tests/script/test_script_role\.py:\d+: ValueError: ", sample)
 
 
+def test_of_a_task_group_the_first_error_counts() -> None:
+    async def fail(user: User) -> None:
+        raise RuntimeError("no http://ann:pw@shop/ there")
+
+    async def group(user: User) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail(user))
+
+    with offstage(script_of(group)) as stage:
+        role = stage.role()
+        assert stage.wait(role.iterate(stage.user(role), 0.0)) is Outcome.FAILED
+        _, sample = errors(stage.recorder)["script", "group"]
+        assert sample.endswith(": RuntimeError: no http://ann:***@shop/ there")
+
+
 def test_a_stopped_user_is_no_iteration_and_no_failure() -> None:
     with offstage(script_of(leave)) as stage:
         role = stage.role()

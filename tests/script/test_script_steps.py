@@ -25,7 +25,7 @@ from tests.script.shop import Answer, Shop, json_answer, open_shop
 
 USERS = {
     "/login": json_answer({"token": "t/1", "user": {"id": 42, "name": "Ann"}}),
-    "/users/42": json_answer({"id": 42, "vip": True, "posts": [{"id": 1}, {"id": 2}]}, etag="abc"),
+    "/users/42": json_answer({"id": 42, "vip": True, "posts": [{"id": 1}, {"id": 2}]}, headers={"etag": "abc"}),
     "/posts": json_answer([{"id": 1}]),
     "/broken": Answer(500, b"oops"),
     "/text": Answer(200, "order no. 77 for Müller".encode()),
@@ -172,6 +172,66 @@ def test_a_missing_capture_fails_its_check_and_skips_what_depends_on_it() -> Non
     assert played.check("GET /broken: has id") == (0, 2)
     assert played.error("check", "GET /broken: has id") == (2, "$.id is not in the reply, status 500")
     assert played.error("skipped", "dependant") == (2, "`id` was not captured in this iteration")
+
+
+def test_an_expectation_on_a_missing_capture_fails_as_a_check() -> None:
+    played = play(
+        script_from("""
+            - get: /users/42
+              name: read
+              capture: {owner: {json: $.owner}}
+              expect: {json: {$.id: "${owner}", $.vip: true}}
+            """)
+    )
+    assert played.check("read: $.id is ${owner}") == (0, 1)
+    assert played.error("check", "read: $.id is ${owner}") == (1, "`owner` was not captured in this iteration")
+    assert played.check("read: $.vip is true") == (1, 1)
+
+
+def test_what_cannot_be_sent_fails_the_iteration_and_names_the_step() -> None:
+    played = play(
+        script_from("""
+            - get: /login
+              capture: {name: {json: $.user.name}}
+            - {get: "${name}", name: read}
+            """)
+    )
+    assert played.outcomes == [Outcome.FAILED]
+    count, text = played.error("script", "main")
+    assert count == 1
+    assert text.startswith("ValueError: step `read`: `Ann` is neither a path")
+
+
+def test_a_row_without_the_column_fails_the_iteration(tmp_path: Path) -> None:
+    (tmp_path / "people.json").write_text('[{"id": 1}, {"name": "Bob"}]')
+    script = script_from("- get: /users/${data.people.id}", tmp_path, head="data: {people: {file: people.json}}\n")
+    played = play(script, iterations=2)
+    assert played.outcomes == [Outcome.DONE, Outcome.FAILED]
+    assert (
+        played.error("script", "main")[1]
+        == "ValueError: step `GET /users/${data.people.id}`: this row of `people` has no `id`"
+    )
+
+
+def test_secrets_stay_out_of_check_names_and_samples() -> None:
+    played = play(
+        script_from("""
+            - get: /login
+              name: log in
+              expect:
+                header: {set-cookie: a}
+                json: {$.token: "${env.TOKEN}", $.user: ["${env.TOKEN}"]}
+            """, env={"TOKEN": "t0ps3cret"}),
+        answers={"/login": json_answer({"token": "r3ply", "user": 1}, headers={"set-cookie": "s=c00kie"})},
+    )  # fmt: skip
+    shown = repr(errors(played.recorder))
+    assert {step for _, step in errors(played.recorder)} == {
+        "log in: header set-cookie is a",
+        "log in: $.token is ${env.TOKEN}",
+        'log in: $.user is ["${env.TOKEN}"]',
+    }
+    for secret in ("t0ps3cret", "r3ply", "c00kie"):
+        assert secret not in shown
 
 
 def test_captures_from_header_and_text() -> None:

@@ -171,7 +171,7 @@ def _row_value(steps: tuple[str | int, ...], body: str, names: Names) -> Render:
         row = scope.row(feeder)
         found = follow(row[column], rest) if column in row else MISSING
         if found is MISSING:
-            raise Unresolved(body)
+            raise LookupError(f"this row of `{feeder}` has no `{body.removeprefix(f'data.{feeder}.')}`")
         return found
 
     return value

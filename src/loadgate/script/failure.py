@@ -16,7 +16,7 @@ from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Final
 
-from loadgate.errors import Problem, Span
+from loadgate.errors import Problem, Span, redact_url
 
 _FOREIGN: Final = tuple(
     os.path.join(os.path.realpath(folder), "")
@@ -29,15 +29,16 @@ _FOREIGN: Final = tuple(
 
 def describe(error: BaseException) -> str:
     """`load.py:12: KeyError: 'id'`; without a place where no line of the user's took part."""
-    place = _place(error.__traceback__)
+    place = _place(_first(error).__traceback__) or _place(error.__traceback__)
     text = describe_plain(error)
     return text if place is None else f"{_shown(place[0].f_code.co_filename)}:{place[1]}: {text}"
 
 
 def describe_plain(error: BaseException) -> str:
-    """`KeyError: 'id'`, the first line of it."""
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    """`KeyError: 'id'`: the first line, without secrets in URLs. Of a group of exceptions, its first."""
+    error = _first(error)
+    line = redact_url(str(error).strip().partition("\n")[0])
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def problem_of(error: BaseException, message: str) -> Problem:
@@ -51,6 +52,13 @@ def problem_of(error: BaseException, message: str) -> Problem:
     frame, line, instruction = place
     column, end_line, end_column = _columns(frame, instruction)
     return Problem(message, _span(frame.f_code.co_filename, line, column, end_column, end_line))
+
+
+def _first(error: BaseException) -> BaseException:
+    """What a task group wraps; where several tasks failed, the first of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @lru_cache(maxsize=1024)

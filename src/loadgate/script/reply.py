@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from loadgate.config.expect import CaptureFrom, CaptureSpec, ExpectSpec, HeaderExpectation, JsonExpectation
-from loadgate.config.template import Template
+from loadgate.config.template import JsonTemplate, Template
 from loadgate.errors import Problem, Span
 from loadgate.script.expression import RESERVED, Scope
 from loadgate.script.jsonpath import MISSING, JsonPath, JsonPathError, Missing, parse_jsonpath
-from loadgate.script.template import Compiled, TemplateCompiler, to_text
+from loadgate.script.template import TemplateCompiler, to_text
 from loadgate.units import format_duration, format_ms
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 80
 _NOT_JSON: Final = object()
+_SECRET = re.compile(r"password|passwd|secret|token|authorization|cookie|api[-_]?key", re.IGNORECASE)
+"""What is found at such a place is kept out of messages."""
 
 
 class Reply:
@@ -112,7 +114,7 @@ def _header(spec: HeaderExpectation, compiler: TemplateCompiler) -> Expectation:
             return f"no such header, {reply.summary}"
         expected = wanted.render(scope)
         held = expected in found if spec.contains else expected == found
-        return None if held else f"got {_shown(found)}"
+        return None if held else _got(found, spec.name)
 
     return Expectation(f"header {spec.name} {'contains' if spec.contains else 'is'} {spec.value.text}", wrong)
 
@@ -137,9 +139,9 @@ def _json(spec: JsonExpectation, compiler: TemplateCompiler, problems: list[Prob
         found = reply.find(path)
         if found is MISSING:
             return f"not in the reply, {reply.summary}"
-        return None if same_json(found, wanted.render(scope)) else f"got {_shown(to_text(found))}"
+        return None if same_json(found, wanted.render(scope)) else _got(to_text(found), path.text)
 
-    return Expectation(f"{path} is {_shown(_written(spec.value, wanted))}", wrong)
+    return Expectation(f"{path} is {_shown(to_text(_written(spec.value)))}", wrong)
 
 
 def _within(seconds: float) -> Expectation:
@@ -191,11 +193,19 @@ def same_json(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _written(value: Any, compiled: Compiled) -> str:
-    """An expected value as the user wrote it, for the check's name."""
+def _written(value: JsonTemplate) -> Any:
+    """An expected value as the user wrote it, for the check's name: templates are not filled in, they may be secret."""
     if isinstance(value, Template):
         return value.text
-    return to_text(compiled.value) if compiled.fixed else "as expected"
+    if isinstance(value, dict):
+        return {key: _written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    return value
+
+
+def _got(value: str, place: str) -> str:
+    return "got another value" if _SECRET.search(place) else f"got {_shown(value)}"
 
 
 def _shown(text: str) -> str:

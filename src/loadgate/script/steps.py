@@ -123,7 +123,7 @@ class RequestRun:
             if self._expectations or self._captures:
                 self._examine(response, scope)
         except Unresolved as error:
-            user.shared.recorder.error("skipped", self._name, f"`{error}` was not captured in this iteration")
+            user.shared.recorder.error("skipped", self._name, _unresolved(error))
         finally:
             if self._tags:
                 user.enter(outer)
@@ -131,7 +131,10 @@ class RequestRun:
             await user.think(*self._think)
 
     def _prepare(self, scope: Iteration) -> Request:
-        request = self._plan.prepare(scope.user.http, scope)
+        try:
+            request = self._plan.prepare(scope.user.http, scope)
+        except (ValueError, LookupError) as error:
+            raise ValueError(f"step `{self._name}`: {error}") from None
         if self._fixed:
             scope.user.ledger.requests[self] = request
         return request
@@ -147,12 +150,19 @@ class RequestRun:
                 self._note(user, capture.check, f"{capture.place} is not in the reply, {reply.summary}")
             user.check(value is not MISSING, capture.check)
         for expectation in self._expectations:
-            wrong = expectation.wrong(reply, scope)
+            try:
+                wrong = expectation.wrong(reply, scope)
+            except Unresolved as error:
+                wrong = _unresolved(error)
             if not user.check(wrong is None, expectation.name):
                 self._note(user, expectation.name, wrong or "")
 
     def _note(self, user: User, check: str, text: str) -> None:
         user.shared.recorder.error("check", check, text)
+
+
+def _unresolved(error: Unresolved) -> str:
+    return f"`{error}` was not captured in this iteration"
 
 
 class ThinkRun:
