@@ -1,7 +1,7 @@
 """What a script's own calls cost, beside its requests: `python bench/check.py`.
 
-Bars: `user.check` under 300 ns; a declarative step less than 1 us over the same scenario written by hand; 5,000 users in
-a few megabytes. Requests are answered at once by a client that sends nothing, so that only the script part is measured.
+Bars: `user.check` under 300 ns; a declarative step less than 1 us over the same scenario written by hand; 5,000 users
+in a few megabytes. Requests are answered at once by a client that sends nothing: only the script part is measured.
 """
 
 from __future__ import annotations

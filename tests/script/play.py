@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from loadgate.clients.http import HttpStack
 from loadgate.clock import VirtualClock
-from loadgate.measure.recorder import Recorder
+from loadgate.measure.recorder import Recorder, SeriesKey
 from loadgate.script.performance import Performance
 from loadgate.script.role import Role
 from loadgate.script.scenario import Iterate, Scenario, Script
@@ -88,6 +88,13 @@ def rate(recorder: Recorder, metric: str, **tags: str) -> tuple[int, int]:
     """Passes and total of a rate."""
     found = tally(recorder, metric, **tags)
     return int(found.passes), int(found.total)
+
+
+def series(recorder: Recorder, metric: str) -> list[SeriesKey]:
+    """Every series of `metric` that has a sample."""
+    recorder.close_window(EPOCH)
+    keys = [recorder.describe(series) for series in recorder.totals()]
+    return [key for key in keys if key.metric.name == metric]
 
 
 def recorded(recorder: Recorder) -> set[str]:

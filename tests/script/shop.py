@@ -23,6 +23,8 @@ class Answer:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    silent: bool = False
+    """Never answers."""
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -51,6 +53,8 @@ class Shop:
                 self.asked.append(Asked(method, target, headers, body))
                 path = target.partition("?")[0]
                 answer = self.answers.get(f"{method} {path}") or self.answers.get(path) or Answer(404)
+                if answer.silent:
+                    continue
                 fields = {**answer.headers, "content-length": str(len(answer.body))}
                 text = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
                 writer.write(f"HTTP/1.1 {answer.status} X\r\n{text}\r\n".encode() + answer.body)

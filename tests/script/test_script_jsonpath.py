@@ -28,6 +28,7 @@ STORE = {
         ("$.open", None),
         ("$.items[0].sku", "a"),
         ("$.items[-1].price", 0),
+        ("$.items[-3].sku", "a"),
         ("$['by day'].mon", 1),
         ('$["by day"]["tue"]', 2),
         ("$.items[*].sku", ["a", "b", "c"]),

@@ -20,7 +20,7 @@ from loadgate.script.performance import Performance
 from loadgate.script.role import Outcome
 from loadgate.script.scenario import Script
 from loadgate.script.source import project_script, url_script
-from tests.script.play import errors, rate, recorded, tally
+from tests.script.play import errors, rate, recorded, series, tally
 from tests.script.shop import Answer, Shop, json_answer, open_shop
 
 USERS = {
@@ -37,6 +37,8 @@ class Played:
     shop: Shop
     recorder: Recorder
     outcomes: list[Outcome]
+    built: int
+    """Requests kept for later iterations."""
 
     def check(self, name: str) -> tuple[int, int]:
         return rate(self.recorder, "checks", check=name)
@@ -72,7 +74,7 @@ def play(script: Script, iterations: int = 1, users: int = 1, answers: Mapping[s
                     outcomes.append(await role.iterate(user, 0.0))
                 user.http.close()
             clock.close()
-            return Played(shop, recorder, outcomes)
+            return Played(shop, recorder, outcomes, len(user.ledger.requests))
 
     return asyncio.run(run())
 
@@ -131,7 +133,7 @@ def test_each_expectation_that_does_not_hold_fails_its_own_check_and_says_why() 
                 status: [201, 404]
                 header: {etag: xyz, x-none: contains a}
                 body_contains: [nothing]
-                json: {$.id: true, $.none: 1}
+                json: {$.id: true, $.vip: 1, $.none: 1}
                 max_duration: 1us
             """)
     )
@@ -140,6 +142,7 @@ def test_each_expectation_that_does_not_hold_fails_its_own_check_and_says_why() 
         "read: header etag is xyz": "got abc",
         "read: header x-none contains a": "no such header, status 200",
         "read: $.id is true": "got 42",
+        "read: $.vip is 1": "got true",
         "read: $.none is 1": "not in the reply, status 200",
     }
     for name, text in failed.items():
@@ -357,6 +360,46 @@ def test_a_static_step_is_built_once() -> None:
     played = play(script_from("- {get: /posts, headers: {x-a: b}}"), iterations=3, users=2)
     assert played.shop.targets == ["/posts"] * 6
     assert {asked.headers["x-a"] for asked in played.shop.asked} == {"b"}
+    assert played.built == 1
+
+
+def test_a_step_with_templates_is_built_anew() -> None:
+    played = play(script_from('- {get: "/posts?n=${iteration}"}'), iterations=2)
+    assert played.shop.targets == ["/posts?n=0", "/posts?n=1"]
+    assert played.built == 0
+
+
+def test_a_second_capture_of_a_name_that_fails_leaves_nothing_of_the_first() -> None:
+    played = play(
+        script_from("""
+            - {get: /login, capture: {id: {json: $.user.id}}}
+            - {get: /posts, capture: {id: {json: $.id}}}
+            - {get: "/users/${id}", name: read}
+            """)
+    )
+    assert played.shop.targets == ["/login", "/posts"]
+    assert played.error("skipped", "read")[0] == 1
+
+
+def test_tags_of_a_step_end_with_it() -> None:
+    played = play(script_from("- {get: /posts, tags: {kind: read}}\n- {get: /login}\n"))
+    assert tally(played.recorder, "http_reqs", name="GET /posts", kind="read").total == 1
+    (login,) = [key for key in series(played.recorder, "http_reqs") if key.tags["name"] == "GET /login"]
+    assert "kind" not in login.tags
+
+
+def test_timeout_and_redirects_of_a_step() -> None:
+    answers = {"/slow": Answer(silent=True), "/old": Answer(302, headers={"location": "/new"})}
+    played = play(
+        script_from("""
+            - {get: /slow, timeout: 20ms, expect: {status: 200}}
+            - {get: /old, redirects: 0, expect: {status: 302}}
+            """),
+        answers=answers,
+    )
+    assert played.error("check", "GET /slow: status is 200") == (1, "got timeout error")
+    assert played.check("GET /old: status is 302") == (1, 1)
+    assert played.shop.targets == ["/slow", "/old"]
 
 
 def test_mistakes_in_all_steps_are_reported_at_once_with_their_place() -> None:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 GROUP_SEPARATOR: Final = "::"
 """k6 joins nested groups with it: `::checkout::pay`."""
 
-_KEPT: Final = 4096
-"""Ledgers a ledger remembers as reached from it; tags with an id in them would otherwise be kept for ever."""
-
 
 class Ledger:
     """`context` is the HTTP client's idea of the same tags."""
@@ -60,8 +57,6 @@ class Ledger:
             tags = {name: text for name, text in self.tags.items() if name != tag}
             if value is not None:
                 tags[tag] = value
-            if len(self._changed) >= _KEPT:
-                self._changed.clear()
             found = self._changed[key] = self._shared.ledger(tags)
         return found
 

@@ -67,7 +67,7 @@ class _Custom:
 
     def _add(self, user: User, value: float, tags: Mapping[str, str]) -> None:
         ledger = user.ledger
-        key = (self.metric.name, *sorted(tags.items())) if tags else self.metric.name
+        key = (self.metric.name, *tags.items()) if tags else self.metric.name
         series = ledger.custom.get(key)
         if series is None:
             series = self._series(user, key, tags)
