@@ -98,9 +98,7 @@ def test_a_rate_is_read_per_second(value: str | float, rate: float) -> None:
     assert parse_rate(value) == rate
 
 
-@pytest.mark.parametrize(
-    "value", ["fast", "500/day", "-1/s", -1, "nan", float("nan"), float("inf"), "1e3/s", ""]
-)
+@pytest.mark.parametrize("value", ["fast", "500/day", "-1/s", -1, "nan", float("nan"), float("inf"), "1e3/s", ""])
 def test_a_wrong_rate_is_refused(value: str | float) -> None:
     with pytest.raises(UnitError, match="is not a rate"):
         parse_rate(value)

@@ -125,9 +125,7 @@ class ConfigError(LoadgateError):
         blocks = [problem.render() for problem in self.problems[:SHOWN_PROBLEMS]]
         if count > SHOWN_PROBLEMS:
             blocks.append(f"the first {SHOWN_PROBLEMS} of {count} errors are shown")
-        files = list(
-            dict.fromkeys(problem.span.file for problem in self.problems if problem.span is not None)
-        )
+        files = list(dict.fromkeys(problem.span.file for problem in self.problems if problem.span is not None))
         shown = "\n\nerror: ".join(blocks[:SHOWN_PROBLEMS])
         more = "".join(f"\n\n{line}" for line in blocks[SHOWN_PROBLEMS:])
         if count == 1 and not files:

@@ -56,21 +56,15 @@ def parse_duration(text: str) -> float:
     """
     body = text.strip()
     if _DURATION.fullmatch(body):
-        total = sum(
-            (Decimal(number) * _NANOSECONDS[unit] for number, unit in _PIECE.findall(body)), Decimal()
-        )
+        total = sum((Decimal(number) * _NANOSECONDS[unit] for number, unit in _PIECE.findall(body)), Decimal())
         return float(total / 1_000_000_000)
     if _PLAIN.fullmatch(body):
         if float(body) == 0.0:
             return 0.0
-        raise UnitError(
-            f"`{body}` is a duration without a unit", f"give a unit, for example {body}s or {body}ms"
-        )
+        raise UnitError(f"`{body}` is a duration without a unit", f"give a unit, for example {body}s or {body}ms")
     if body.startswith("-") and (_DURATION.fullmatch(body[1:]) or _PLAIN.fullmatch(body[1:])):
         raise UnitError(f"`{body}` is a negative duration", "a duration must be 0 or more")
-    raise UnitError(
-        f"`{_clip(text)}` is not a duration", "give a number and a unit, for example 30s, 500ms or 1m30s"
-    )
+    raise UnitError(f"`{_clip(text)}` is not a duration", "give a number and a unit, for example 30s, 500ms or 1m30s")
 
 
 def format_duration(seconds: float) -> str:
@@ -93,9 +87,7 @@ def parse_rate(value: str | float) -> float:
     text = value.strip() if isinstance(value, str) else repr(value)
     match = _RATE.fullmatch(text)
     if match is None:
-        raise UnitError(
-            f"`{_clip(text)}` is not a rate", "give a number per time, for example 500/s, 30/m or 10/h"
-        )
+        raise UnitError(f"`{_clip(text)}` is not a rate", "give a number per time, for example 500/s, 30/m or 10/h")
     return float(match[1]) / _PER[match[2]]
 
 
@@ -107,9 +99,7 @@ def parse_size(value: str | int) -> int:
         raise UnitError(f"`{_clip(text)}` is not a size", "give bytes, for example 512, 64KiB or 10MB")
     size = Decimal(match[1]) * _BYTES[(match[2] or "b").lower()]
     if size != size.to_integral_value():
-        raise UnitError(
-            f"`{text}` is not a whole number of bytes", "give bytes, for example 512, 64KiB or 10MB"
-        )
+        raise UnitError(f"`{text}` is not a whole number of bytes", "give bytes, for example 512, 64KiB or 10MB")
     return int(size)
 
 

@@ -85,9 +85,7 @@ def _messages(body: str) -> list[str]:
         ),
         (
             "scenarios: {a: {executor: constant-arrival-rate, rate: 5, duration: 1s, preAllocatedVUs: 3}}",
-            LoadSpec(
-                "a", Executor.CONSTANT_ARRIVAL_RATE, rate=5.0, duration=1.0, pre_allocated_vus=3, max_vus=3
-            ),
+            LoadSpec("a", Executor.CONSTANT_ARRIVAL_RATE, rate=5.0, duration=1.0, pre_allocated_vus=3, max_vus=3),
         ),
         (
             "scenarios: {a: {executor: ramping-vus, startVUs: 0, stages: [{duration: 1m, target: 5}]}}",
@@ -267,9 +265,7 @@ def test_a_wrong_url_says_what_to_write(url: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:3000", "https://[::1]/base/", "http+unix://%2Ftmp%2Fa.sock"]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3000", "https://[::1]/base/", "http+unix://%2Ftmp%2Fa.sock"])
 def test_a_url_is_kept_as_it_is(url: str) -> None:
     assert target_from_url(url).url == url
 

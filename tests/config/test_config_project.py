@@ -243,9 +243,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_in_its_place(path: Path) -
 def test_a_mistake_is_one_problem(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_project(text, Path(__file__).parent / "loadgate.yml", {})
-    assert [
-        problem.message.replace(f"{Path(__file__).parent}/", "") for problem in caught.value.problems
-    ] == [message]
+    assert [problem.message.replace(f"{Path(__file__).parent}/", "") for problem in caught.value.problems] == [message]
     assert caught.value.problems[0].span is not None
 
 
@@ -269,11 +267,8 @@ def test_a_mangled_file_raises_nothing_but_a_config_error(data: st.DataObject) -
 
 def test_an_exec_may_name_a_scenario_that_is_itself_wrong() -> None:
     text = (
-        "scenarios: {a: {steps: 5}}\n"
-        "profiles: {p: {scenarios: {l: {executor: constant-vus, duration: 1s, exec: a}}}}"
+        "scenarios: {a: {steps: 5}}\nprofiles: {p: {scenarios: {l: {executor: constant-vus, duration: 1s, exec: a}}}}"
     )
     with pytest.raises(ConfigError) as caught:
         parse_project(text, Path("loadgate.yml"), {})
-    assert [problem.message for problem in caught.value.problems] == [
-        "`steps` in scenario `a` must be a list"
-    ]
+    assert [problem.message for problem in caught.value.problems] == ["`steps` in scenario `a` must be a list"]

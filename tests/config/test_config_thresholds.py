@@ -99,9 +99,7 @@ def test_a_key_is_a_metric_and_a_selector(key: str, parsed: tuple[str, tuple[tup
         ("{a:1}", "avg<5", "{a:1}", "`{a:1}` names no metric", "write `metric` or `metric{tag:value}`"),
     ],
 )
-def test_a_mistake_is_named_and_marked(
-    key: str, expression: str, marked: str, message: str, label: str
-) -> None:
+def test_a_mistake_is_named_and_marked(key: str, expression: str, marked: str, message: str, label: str) -> None:
     with pytest.raises(ThresholdError) as caught:
         parse_threshold(key, expression)
     error = caught.value
@@ -111,12 +109,10 @@ def test_a_mistake_is_named_and_marked(
     assert bool(error.label) == bool(label)
 
 
-_STATISTICS = st.sampled_from(
-    [each.value for each in Aggregation if each is not Aggregation.PERCENTILE]
-) | st.floats(0.0, 100.0).map(lambda value: f"p({value!r})")
-_NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True).filter(
-    lambda name: name not in ("vu", "iter")
-)
+_STATISTICS = st.sampled_from([each.value for each in Aggregation if each is not Aggregation.PERCENTILE]) | st.floats(
+    0.0, 100.0
+).map(lambda value: f"p({value!r})")
+_NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True).filter(lambda name: name not in ("vu", "iter"))
 _VALUES = st.from_regex(r"[A-Za-z0-9:/._-]{1,20}", fullmatch=True)
 
 
@@ -212,9 +208,7 @@ def test_thresholds_that_can_be_meant_pass_the_check() -> None:
         ),
     ],
 )
-def test_a_threshold_that_cannot_be_meant_is_refused(
-    key: str, expression: str, message: str, label: str
-) -> None:
+def test_a_threshold_that_cannot_be_meant_is_refused(key: str, expression: str, message: str, label: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_thresholds([_parse(expression, key)], KINDS)
     (problem,) = caught.value.problems

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from loadgate.clock import VirtualClock
 from loadgate.config.load import Executor, LoadSpec, Stage
 from loadgate.load.executors import LoadStats, Stop, run
+from loadgate.script.role import Outcome as IterationOutcome
 from tests.support.virtual_loop import EPOCH, VirtualLoop, run_virtual
 
 
@@ -31,6 +32,8 @@ class FakePool:
     seconds: Callable[[int, int], float]
     log: list[Iteration] = field(default_factory=list)
     made: list[float] = field(default_factory=list)
+    stop_after: int = 1_000_000_000
+    """Iterations after which a VU has nothing more to do."""
 
     def acquire_new(self) -> FakeVu:
         self.made.append(self.clock.now() - EPOCH)
@@ -43,7 +46,7 @@ class FakeVu:
     number: int
     count: int = 0
 
-    async def iterate(self, planned: float) -> None:
+    async def iterate(self, planned: float) -> IterationOutcome:
         now = self.pool.clock.now
         entry = Iteration(self.number, planned - EPOCH if planned else 0.0, now() - EPOCH)
         self.pool.log.append(entry)
@@ -54,6 +57,7 @@ class FakeVu:
             entry.cut = now() - EPOCH
             raise
         entry.end = now() - EPOCH
+        return IterationOutcome.DONE if self.count < self.pool.stop_after else IterationOutcome.STOPPED
 
 
 @dataclass
@@ -81,13 +85,16 @@ def spec(executor: str, stages: Iterable[tuple[float, float]] = (), **fields: fl
 
 
 def play(
-    load: LoadSpec, seconds: Callable[[int, int], float] | float = 0.1, meanwhile: Meanwhile | None = None
+    load: LoadSpec,
+    seconds: Callable[[int, int], float] | float = 0.1,
+    meanwhile: Meanwhile | None = None,
+    stop_after: int = 1_000_000_000,
 ) -> Outcome:
     """Run `load` on a virtual loop, `meanwhile` beside it."""
 
     async def main(loop: VirtualLoop, clock: VirtualClock) -> Outcome:
         stop, stats = Stop(), LoadStats()
-        pool = FakePool(clock, seconds if callable(seconds) else lambda vu, nth: seconds)
+        pool = FakePool(clock, seconds if callable(seconds) else lambda vu, nth: seconds, stop_after=stop_after)
         beside = asyncio.ensure_future(meanwhile(loop, stop, stats)) if meanwhile else None
         try:
             await run(load, pool, clock, stats, stop)

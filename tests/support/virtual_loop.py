@@ -7,6 +7,7 @@ A program that would wait for ever fails at once instead of hanging.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from loadgate.clock import VirtualClock
 
 T = TypeVar("T")
-EPOCH = 1000.0  # not 0, which stands for "no planned time"
+EPOCH = 1024.0  # not 0, which stands for "no planned time"; a power of two, so that sums with 1/8 s are exact
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -35,7 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now = EPOCH
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
-        self._clock_resolution = 1e-12  # asyncio runs timers this much early: less than any time can resolve
+        self._set(EPOCH)
 
     def time(self) -> float:
         return self._now
@@ -47,11 +48,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise RuntimeError("everything waits and nothing is scheduled: this would hang for ever")
         if asked > 0:
             # Not `now + asked`: the sum would be off by a rounding.
-            self._now = max(self._now, self._scheduled[0]._when)  # type: ignore[attr-defined]
+            self._set(max(self._now, self._scheduled[0]._when))  # type: ignore[attr-defined]
 
     def jump(self, seconds: float) -> None:
         """Pretend that this very callback took `seconds`: how a late loop looks from inside."""
-        self._now += seconds
+        self._set(self._now + seconds)
+
+    def _set(self, now: float) -> None:
+        self._now = now
+        # asyncio runs timers that are due before `now` plus this: exactly those that are due by `now`.
+        self._clock_resolution = math.ulp(now)
 
 
 def run_virtual(main: Callable[[VirtualLoop, VirtualClock], Coroutine[Any, Any, T]]) -> T:

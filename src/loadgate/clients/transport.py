@@ -1,7 +1,7 @@
 """Opening a byte stream to an origin: name resolution, TCP or Unix connect, TLS, each with its own time.
 
 One `Connector` serves all users of a run. It limits how many connects are under way at once, because a listen backlog
-(128 to 4,096 entries) overflows when thousands of users start in the same instant, and the kernel's answer to that is a
+(100 to 4,096 entries) overflows when thousands of users start in the same instant, and the kernel's answer to that is a
 silent retry after one second: a delay no one asked for. Waiting for a place is counted as `blocked`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -20,9 +21,12 @@ from urllib.parse import unquote, urlsplit
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.errors import LoadgateError
 
-CONNECTS_AT_ONCE = 256
+CONNECTS_AT_ONCE = 100
 RESOLVE_TTL = 300.0
 """Seconds a resolved name is kept; k6's default is the same five minutes."""
+
+_HOST = re.compile(r"[a-z0-9._~!$&'()*+,;=%-]+|[0-9a-f:.]+(?:%[a-z0-9._~-]+)?")
+"""RFC 3986 section 3.2.2: a registered name, or what stands between the brackets of an IPv6 address."""
 
 Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
@@ -71,10 +75,18 @@ def parse_origin(url: str) -> tuple[Origin, str]:
         if not path:
             raise ValueError("http+unix:// needs the socket's path, percent-encoded, as its host")
         return Origin("http", "localhost", 0, path), target
-    if not parts.hostname:
+    host = parts.hostname
+    if not host:
         raise ValueError(f"`{url}` names no host")
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise ValueError(f"`{host}` is not a host name") from None
+    if _HOST.fullmatch(host) is None:
+        raise ValueError(f"`{host}` is not a host name")
     port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
-    return Origin(parts.scheme, parts.hostname, port), target
+    return Origin(parts.scheme, host, port), target
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,37 +106,51 @@ class TlsOptions:
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except ssl.SSLError as error:
-            raise LoadgateError(f"{self.ca} holds no usable CA certificate: {error.reason}") from None
+            raise LoadgateError(f"{self.ca} holds no usable CA certificate: {describe(error)}") from None
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.cert is not None:
             try:
-                context.load_cert_chain(self.cert, self.key)
+                # without a password OpenSSL would ask the terminal for one
+                context.load_cert_chain(self.cert, self.key, password="")
             except ssl.SSLError as error:
-                raise LoadgateError(f"{self.cert} and its key are no usable pair: {error.reason}") from None
+                raise LoadgateError(f"{self.cert} and its key are no usable pair: {describe(error)}") from None
         context.set_alpn_protocols(["http/1.1"])
         return context
 
 
 @dataclass(slots=True)
 class ConnectMarks:
-    """Seconds spent in each part of opening one connection."""
+    """Seconds spent in each part of opening one connection.
+
+    `opening` is how long it took in all, which the request's timeout is shortened by; `blocked` may hold more, such as
+    the wait for one of the user's own connections.
+    """
 
     blocked: float = 0.0
     connecting: float = 0.0
     tls_handshaking: float = 0.0
+    opening: float = 0.0
 
 
 @dataclass(slots=True)
 class Connector:
-    """Opens connections for all users of one run, on one event loop."""
+    """Opens connections for all users of one run, on one event loop.
+
+    Raises LoadgateError where `tls` names files that cannot be used.
+    """
 
     tls: TlsOptions = field(default_factory=TlsOptions)
     connect_timeout: float = 10.0
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTS_AT_ONCE))
     _names: dict[tuple[str, int], tuple[float, list[Address]]] = field(default_factory=dict)
+    _lookups: dict[tuple[str, int], asyncio.Task[list[Address]]] = field(default_factory=dict)
     _context: ssl.SSLContext | None = None
+
+    def __post_init__(self) -> None:
+        if self.tls != TlsOptions():
+            self._context = self.tls.context()  # now, so that a wrong file stops the run before it begins
 
     async def open(
         self,
@@ -135,21 +161,30 @@ class Connector:
     ) -> asyncio.Transport:
         """Connect to `origin`, fill in `marks` as far as it came, and return the transport.
 
-        The connect timeout, or `limit` seconds where that is less, covers connect and handshake.
-        Raises ExchangeError of kind dns, connect or tls.
+        The connect timeout covers name lookup, connect and handshake; `limit` seconds cover the wait for a place too.
+        Raises ExchangeError of kind dns, connect or tls, or timeout where no place came free within `limit`.
         """
         asked = perf_counter()
-        limit = min(limit, self.connect_timeout)
-        async with self._gate:
-            try:
-                async with asyncio.timeout(limit):
-                    addresses = await self._resolve(origin)
-                    marks.blocked += perf_counter() - asked
-                    return await self._first(origin, addresses, factory, marks)
-            except TimeoutError:
-                stage = "TLS handshake with" if marks.connecting else "connection to"
-                kind = ErrorKind.TLS if marks.connecting else ErrorKind.CONNECT
-                raise ExchangeError(kind, f"{stage} {origin} not made in {limit:g} s") from None
+        try:
+            async with asyncio.timeout(limit):
+                await self._gate.acquire()
+        except TimeoutError:
+            text = f"not sent within {limit:g} s: {CONNECTS_AT_ONCE} other connections were being opened"
+            raise ExchangeError(ErrorKind.TIMEOUT, text) from None
+        try:
+            left = min(self.connect_timeout, limit - (perf_counter() - asked))
+            async with asyncio.timeout(left):
+                addresses = await self._resolve(origin)
+                marks.blocked += perf_counter() - asked
+                transport = await self._first(origin, addresses, factory, marks)
+                marks.opening = perf_counter() - asked
+                return transport
+        except TimeoutError:
+            stage = "TLS handshake with" if marks.connecting else "connection to"
+            kind = ErrorKind.TLS if marks.connecting else ErrorKind.CONNECT
+            raise ExchangeError(kind, f"{stage} {origin} not made in {left:.3g} s") from None
+        finally:
+            self._gate.release()
 
     async def _resolve(self, origin: Origin) -> list[Address]:
         if origin.path:
@@ -158,11 +193,20 @@ class Connector:
         known = self._names.get(key)
         if known is not None and known[0] > perf_counter():
             return known[1]
-        loop = asyncio.get_running_loop()
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            # one for all who ask meanwhile: thousands of users start at once, and the resolver has a few threads
+            lookup = self._lookups[key] = asyncio.create_task(self._look_up(key))
+            lookup.add_done_callback(lambda _: self._lookups.pop(key))
+        return await asyncio.shield(lookup)
+
+    async def _look_up(self, key: tuple[str, int]) -> list[Address]:
         try:
-            found = await loop.getaddrinfo(*key, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(*key, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise ExchangeError(ErrorKind.DNS, f"{origin.host}: {error.strerror or error}") from None
+            raise ExchangeError(ErrorKind.DNS, f"{key[0]}: {error.strerror or error}") from None
+        except UnicodeError:
+            raise ExchangeError(ErrorKind.DNS, f"{key[0]}: not a host name") from None
         addresses: list[Address] = [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]
         self._names[key] = (perf_counter() + RESOLVE_TTL, addresses)
         return addresses
@@ -195,9 +239,7 @@ class Connector:
             return await self._handshake(origin, transport, marks) if origin.tls else transport
         raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(refused) if refused else 'no address'}")
 
-    async def _handshake(
-        self, origin: Origin, transport: asyncio.Transport, marks: ConnectMarks
-    ) -> asyncio.Transport:
+    async def _handshake(self, origin: Origin, transport: asyncio.Transport, marks: ConnectMarks) -> asyncio.Transport:
         if self._context is None:
             self._context = self.tls.context()
         began = perf_counter()
@@ -206,12 +248,13 @@ class Connector:
             secure = await loop.start_tls(
                 transport, transport.get_protocol(), self._context, server_hostname=origin.host
             )
-        except ssl.SSLCertVerificationError as error:
+        except BaseException as error:
             transport.abort()
-            raise ExchangeError(ErrorKind.TLS, f"{origin}: {error.verify_message}") from None
-        except (OSError, EOFError) as error:  # SSLError is an OSError
-            transport.abort()
-            raise ExchangeError(ErrorKind.TLS, f"{origin}: {describe(error)}") from None
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise ExchangeError(ErrorKind.TLS, f"{origin}: {error.verify_message}") from None
+            if isinstance(error, (OSError, EOFError)):  # SSLError is an OSError
+                raise ExchangeError(ErrorKind.TLS, f"{origin}: {describe(error)}") from None
+            raise
         assert secure is not None
         marks.tls_handshaking = perf_counter() - began
         return secure

@@ -70,9 +70,7 @@ def read_body(own: Fields) -> Body | None:
     """The body among the fields of a step; two are reported."""
     given = [key for key in BODY_KEYS if key in own]
     if len(given) > 1:
-        own.report(
-            f"`{given[0]}` and `{given[1]}` cannot be given together {own.where}", given[1], "one body only"
-        )
+        own.report(f"`{given[0]}` and `{given[1]}` cannot be given together {own.where}", given[1], "one body only")
     bodies: tuple[Body | None, ...] = (
         own.take("json", lambda node, place: JsonBody(json_template(node, place)), None),
         own.take("form", _form, None),

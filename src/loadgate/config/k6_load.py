@@ -50,9 +50,7 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
         max_duration = own.take("maxDuration", length, MAX_DURATION)
         if executor is Executor.SHARED_ITERATIONS and iterations < vus:
             key = "iterations" if "iterations" in own else "vus"
-            own.report(
-                f"`iterations` must not be less than `vus` {own.where}", key, f"{iterations} for {vus} VUs"
-            )
+            own.report(f"`iterations` must not be less than `vus` {own.where}", key, f"{iterations} for {vus} VUs")
     elif executor is Executor.CONSTANT_VUS:
         vus = own.take("vus", fields.whole(1, VU_LIMIT), 1)
         duration = own.need("duration", length, 1.0)
@@ -138,9 +136,7 @@ def _target(duration: float) -> fields.Reader[StageText]:
         try:
             return stage_text(duration, fields.text(node, place))
         except UnitError as error:
-            raise fields.Refusal(
-                Problem(f"{place.what}: {error.message}", node.span, error.hint or "")
-            ) from None
+            raise fields.Refusal(Problem(f"{place.what}: {error.message}", node.span, error.hint or "")) from None
 
     return read
 

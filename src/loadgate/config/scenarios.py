@@ -64,7 +64,5 @@ def _python(node: Node, place: Place) -> PythonSource:
         raise place.refuse(node, "file.py:function", "for example load.py:checkout")
     path = place.context.folder / file
     if not path.is_file():
-        raise Refusal(
-            Problem(f"{place.what}: there is no file {path}", node.span.part(written, 0, len(file)))
-        )
+        raise Refusal(Problem(f"{place.what}: there is no file {path}", node.span.part(written, 0, len(file))))
     return PythonSource(path, function, node.span)

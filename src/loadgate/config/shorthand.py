@@ -77,9 +77,7 @@ def load_of(short: Shorthand, name: Callable[[str], str]) -> LoadSpec:
     refuse_pair("rate", "iterations", f"give one of: {forms}")
     refuse_pair("vus", "rate", f"a rate takes as many VUs as it needs; {name('max_vus')} limits them")
     if len(rates) == 2:
-        raise Conflict(
-            "stages", f"{name('stages')} mixes VUs and rates", "write every target as `100` or as `100/s`"
-        )
+        raise Conflict("stages", f"{name('stages')} mixes VUs and rates", "write every target as `100` or as `100/s`")
     if not given & {"vus", "duration", "rate", "stages", "iterations"}:
         raise Conflict(None, "no load is given", f"give one of: {forms}")
     if rates == {True}:
@@ -110,9 +108,7 @@ def load_of(short: Shorthand, name: Callable[[str], str]) -> LoadSpec:
     if "graceful_ramp_down" in given and load.executor is not Executor.RAMPING_VUS:
         raise Conflict("graceful_ramp_down", f"{name('graceful_ramp_down')} is for stages of VUs")
     if load.length <= 0.0:
-        raise Conflict(
-            "stages" if short.stages else "duration", "this load takes no time", "give more than 0 seconds"
-        )
+        raise Conflict("stages" if short.stages else "duration", "this load takes no time", "give more than 0 seconds")
     return load
 
 

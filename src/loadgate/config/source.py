@@ -207,9 +207,7 @@ class _Builder:
         kind = str(yaml.tag).removeprefix(_TAG)
         if kind in allowed:
             return kind
-        self.problems.append(
-            Problem(f"YAML tag `{yaml.tag}` is not allowed here", span, note="write plain values")
-        )
+        self.problems.append(Problem(f"YAML tag `{yaml.tag}` is not allowed here", span, note="write plain values"))
         return "str"
 
     def _span(self, yaml: _YamlNode, key: Span | None = None) -> Span:
@@ -256,9 +254,7 @@ def _syntax_problem(error: MarkedYAMLError, file: str, lines: tuple[str, ...]) -
     if lines[row][column : column + 1] == "\t":
         label = "indent with spaces, not tabs"
     elif (
-        (error.context or "").startswith("while")
-        and error.context_mark is not None
-        and error.context_mark.line != row
+        (error.context or "").startswith("while") and error.context_mark is not None and error.context_mark.line != row
     ):
         label = f"{error.context} from line {error.context_mark.line + 1}"
     return Problem(message, span, label)

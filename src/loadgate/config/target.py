@@ -149,9 +149,7 @@ def url_mistake(url: str) -> tuple[str, str] | None:
         if not separator:
             return "has no scheme", f"did you mean http://{redact_url(f'http://{url}')[7:]}?"
         likely = nearest(scheme, SCHEMES)
-        return f"has the scheme `{scheme}`", (
-            f"did you mean `{likely}`?" if likely else f"can be {', '.join(SCHEMES)}"
-        )
+        return f"has the scheme `{scheme}`", (f"did you mean `{likely}`?" if likely else f"can be {', '.join(SCHEMES)}")
     if "?" in rest or "#" in rest:
         return "has a query or fragment", "a base URL ends with its path; steps add the query"
     try:

@@ -22,9 +22,7 @@ class Template:
     span: Span | None = None
 
 
-JsonTemplate: TypeAlias = (
-    "None | bool | int | float | Template | list[JsonTemplate] | dict[str, JsonTemplate]"
-)
+JsonTemplate: TypeAlias = "None | bool | int | float | Template | list[JsonTemplate] | dict[str, JsonTemplate]"
 """A JSON value whose strings are templates."""
 
 

@@ -21,9 +21,7 @@ def read_thresholds(node: Node, place: Place) -> tuple[Threshold, ...]:
             place.report(error.problem(entry.key_span))
             continue
         try:
-            lists = fields.one_or_more(_threshold_on(entry))(
-                entry.value, Place(f"`{entry.key}`", place.context)
-            )
+            lists = fields.one_or_more(_threshold_on(entry))(entry.value, Place(f"`{entry.key}`", place.context))
         except Refusal as refusal:
             place.report(refusal.problem)
         else:

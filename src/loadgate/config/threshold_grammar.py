@@ -25,17 +25,13 @@ _UNINDEXED_TAGS: Final = frozenset({"vu", "iter"})
 
 _PERCENTILE: Final = re.compile(r"p\((.*)\)", re.DOTALL)
 _BARE_PERCENTILE: Final = re.compile(r"p\(?([0-9]{1,2}(?:\.[0-9]+)?)\)?")
-_NUMBER: Final = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE
-)
+_NUMBER: Final = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE)
 
 
 class ThresholdError(LoadgateError):
     """A metric key or expression that cannot be read; `offset` and `length` say which part of `text`."""
 
-    def __init__(
-        self, message: str, text: str, part: tuple[int, int], label: str = "", note: str = ""
-    ) -> None:
+    def __init__(self, message: str, text: str, part: tuple[int, int], label: str = "", note: str = "") -> None:
         super().__init__(message)
         self.text = text
         self.offset, self.length = part
@@ -97,9 +93,7 @@ def parse_key(key: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     opening, closing = key.find("{"), key.rfind("}")
     name = key if opening < 0 else key[:opening]
     if not name.strip() or "}" in name:
-        raise ThresholdError(
-            f"`{key}` names no metric", key, (0, len(key)), "write `metric` or `metric{tag:value}`"
-        )
+        raise ThresholdError(f"`{key}` names no metric", key, (0, len(key)), "write `metric` or `metric{tag:value}`")
     if opening < 0:
         return name.strip(), ()
     if closing < opening or key[closing + 1 :].strip():
@@ -130,9 +124,7 @@ def _no_operator(text: str) -> ThresholdError:
         part = (single.start(), len(single[0]))
         label = f"did you mean `{single[0][1:] + '=' if len(single[0]) == 2 else '=='}`?"
     message = f"`{text}` compares nothing" if text.strip() else "this threshold is empty"
-    return ThresholdError(
-        message, text, part, label, "write for example `p(95)<500`; operators: < <= > >= == !="
-    )
+    return ThresholdError(message, text, part, label, "write for example `p(95)<500`; operators: < <= > >= == !=")
 
 
 def _statistic(text: str, end: int) -> tuple[Aggregation, float | None]:
@@ -190,6 +182,4 @@ def _bound(text: str, start: int) -> tuple[float, BoundUnit]:
     try:
         return sign * parse_size(magnitude), BoundUnit.SIZE
     except UnitError:
-        raise ThresholdError(
-            f"`{written}` is not a number", text, part, f"`{unit}` is no unit", note
-        ) from None
+        raise ThresholdError(f"`{written}` is not a number", text, part, f"`{unit}` is no unit", note) from None

@@ -1,14 +1,12 @@
-"""What a scenario holds as `user.http`: one user's requests, connections and cookies.
-
-`HttpStack` is what all users of a run share: the recorder, the connector and the bytes of prepared requests.
-"""
+"""What a scenario holds as `user.http`: one user's requests, connections and cookies."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Collection, Mapping
-from time import perf_counter
+from contextlib import suppress
+from time import perf_counter, time
 from typing import Any, Final
 
 from loadgate.clients.base import ErrorKind, ExchangeError
@@ -16,18 +14,12 @@ from loadgate.clients.http.connection import Connection
 from loadgate.clients.http.content import FilePart
 from loadgate.clients.http.cookies import CookieJar
 from loadgate.clients.http.head import Head
-from loadgate.clients.http.request import (
-    Auth,
-    Request,
-    RequestBuilder,
-    RequestDefaults,
-    Step,
-    encode_body,
-    header_line,
-)
-from loadgate.clients.http.response import Response
-from loadgate.clients.transport import ConnectMarks, Connector, Origin, TlsOptions
-from loadgate.measure.recorder import Recorder
+from loadgate.clients.http.request import CREDENTIALS, Auth, Request, encode_body, header_line
+from loadgate.clients.http.response import Headers, Response
+from loadgate.clients.http.stack import Context, HttpStack
+from loadgate.clients.transport import ConnectMarks, Origin
+
+__all__ = ["Context", "HttpClient", "HttpStack"]
 
 CONNECTIONS_PER_ORIGIN: Final = 6
 """Connections one user opens to one origin when it sends several requests at once: k6's `batchPerHost`."""
@@ -36,56 +28,7 @@ _PREPARED: Final = 4096
 """Prepared requests kept per context; URLs with ids in them would otherwise be kept for ever."""
 
 _Waiting = tuple[Request, bytes, float, float, "asyncio.Future[Response]"]
-
-
-class Context:
-    """The tags that hold for a stretch of a scenario, and the steps met under them."""
-
-    __slots__ = ("_recorder", "_steps", "prepared", "tags")
-
-    def __init__(self, recorder: Recorder, tags: Mapping[str, str]) -> None:
-        self._recorder = recorder
-        self._steps: dict[tuple[str, str, Collection[int] | None], Step] = {}
-        self.tags = tags
-        self.prepared: dict[tuple[str, str], Request] = {}
-
-    def step(self, method: str, name: str, expected: Collection[int] | None) -> Step:
-        key = (method, name, expected)
-        step = self._steps.get(key)
-        if step is None:
-            tags = {**self.tags, "method": method, "name": name, "proto": "HTTP/1.1"}
-            step = self._steps[key] = Step(self._recorder, name, tags, expected)
-        return step
-
-
-class HttpStack:
-    """HTTP for one run, on one event loop."""
-
-    def __init__(
-        self,
-        recorder: Recorder,
-        defaults: RequestDefaults | None = None,
-        *,
-        tls: TlsOptions | None = None,
-        connect_timeout: float = 10.0,
-        user_agent: str = "loadgate",
-    ) -> None:
-        self.recorder = recorder
-        self.connector = Connector(tls or TlsOptions(), connect_timeout)
-        self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
-        self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
-
-    def context(self, tags: Mapping[str, str]) -> Context:
-        """The context of these tags; equal tags share one."""
-        key = tuple(sorted(tags.items()))
-        context = self._contexts.get(key)
-        if context is None:
-            context = self._contexts[key] = Context(self.recorder, dict(key))
-        return context
-
-    def client(self, tags: Mapping[str, str]) -> HttpClient:
-        """A new user's client. It opens nothing until its first request."""
-        return HttpClient(self, self.context(tags))
+"""Request, its bytes, when it was planned and when it was asked for (clock seconds), and who waits for the reply."""
 
 
 class HttpClient:
@@ -113,11 +56,11 @@ class HttpClient:
         self.context = context
         self.planned = 0.0
         """Clock seconds the next request should have started at, or 0: the latency of that request counts from it."""
-        self.queue: deque[_Waiting] | None = None
+        self.queue: dict[Origin, deque[_Waiting]] | None = None
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._others: list[Connection] | None = None
-        self._tasks: dict[asyncio.Task[None], Origin] | None = None
+        self._tasks: dict[asyncio.Task[None], tuple[Origin, asyncio.Future[Response]]] | None = None
         self._cookies: CookieJar | None = None
         self._headers: dict[str, str] | None = None
 
@@ -279,12 +222,15 @@ class HttpClient:
         return waiter
 
     def close(self) -> None:
-        """Drop every connection and whatever is in flight."""
+        """Drop every connection and whatever is in flight; who waits for a reply is cancelled. More may be sent."""
+        for line in (self.queue or {}).values():
+            for waiting in line:
+                waiting[4].cancel()
+        self.queue = None
         for task in list(self._tasks or ()):
             task.cancel()
         for connection in self._connections():
-            connection.close()
-        self.queue = None
+            connection.drop()
 
     # -- finding a connection
 
@@ -294,38 +240,61 @@ class HttpClient:
 
     def _dispatch(self, waiting: _Waiting) -> None:
         """Use an idle connection, open another, or wait for one."""
+        if self._place(waiting):
+            return
+        origin = waiting[0].origin
+        self.queue = self.queue or {}
+        self.queue.setdefault(origin, deque()).append(waiting)
+        # a scenario that gave up waiting must not be kept waiting by what it gave up
+        for task, (opening, waiter) in (self._tasks or {}).items():
+            if opening is origin and waiter.done():
+                task.cancel()
+        for connection in self._connections():
+            if connection.origin is origin and connection.abandoned:
+                connection.fail(ErrorKind.TIMEOUT, "given up by the scenario before the reply was whole")
+
+    def _place(self, waiting: _Waiting, *, queued: bool = False) -> bool:
+        """Send on an idle connection or begin to open one; False if all that may be open are busy."""
         request, wire, planned, called, waiter = waiting
         origin = request.origin
-        in_use = sum(opening == origin for opening in (self._tasks or {}).values())
+        in_use = sum(opening is origin for opening, _ in (self._tasks or {}).values())
         for connection in self._connections():
-            if connection.origin == origin:
+            if connection.origin is origin:
                 if connection.request is None:
-                    marks = ConnectMarks(blocked=perf_counter() - called)
-                    connection.send_first(request, wire, planned, waiter, marks)
-                    return
+                    if queued:
+                        marks = ConnectMarks(blocked=perf_counter() - called)
+                        connection.send_first(request, wire, planned, waiter, marks)
+                    else:
+                        connection.send(request, wire, planned, waiter)
+                    return True
                 in_use += 1
         if in_use < CONNECTIONS_PER_ORIGIN:
-            task = self._loop.create_task(self._open(waiting))
-            self._tasks = self._tasks or {}
-            self._tasks[task] = origin
-            task.add_done_callback(self._opened)
-        else:
-            self.queue = self.queue or deque()
-            self.queue.append(waiting)
+            self._connect(waiting)
+            return True
+        return False
+
+    def _connect(self, waiting: _Waiting) -> None:
+        task = self._loop.create_task(self._open(waiting))
+        self._tasks = self._tasks or {}
+        self._tasks[task] = (waiting[0].origin, waiting[4])
+        task.add_done_callback(self._opened)
 
     async def _open(self, waiting: _Waiting) -> None:
         request, wire, planned, called, waiter = waiting
         marks = ConnectMarks(blocked=perf_counter() - called)
         connection = Connection(self, request.origin, self._loop)
         try:
-            opened = self.stack.connector.open(request.origin, lambda: connection, marks, request.timeout)
-            connection.use(await opened)
+            connector = self.stack.connector
+            transport = await connector.open(request.origin, lambda: connection, marks, request.timeout)
+            if transport.is_closing():
+                raise ExchangeError(ErrorKind.RESET, "connection closed before the request was sent")
         except ExchangeError as error:
             now = perf_counter()
             times = (planned, now, now, now)
             self.stack.recorder.exchange(request.step.failure(error.kind), 0, 0, *times)
             self.failed(request, error.kind, str(error), times, waiter)
             return
+        connection.use(transport)
         if self._connection is None:
             self._connection = connection
         else:
@@ -336,39 +305,52 @@ class HttpClient:
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         assert self._tasks is not None
-        del self._tasks[task]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+        _, waiter = self._tasks.pop(task)
+        if task.cancelled():
+            waiter.cancel()
+        elif (error := task.exception()) is not None and not waiter.done():
+            waiter.set_exception(error)
         self.pump()
 
     def pump(self) -> None:
-        """A connection may have come free: serve who waits for one."""
+        """A connection may have come free: serve who waits for one, first come first served."""
         queue = self.queue
         if not queue:
             return
-        for waiting in [queue.popleft() for _ in range(len(queue))]:
-            if not waiting[4].done():
-                self._dispatch(waiting)
+        for origin, line in list(queue.items()):
+            while line and (line[0][4].done() or self._place(line[0], queued=True)):
+                line.popleft()
+            if not line:
+                del queue[origin]
 
     # -- what connections report
 
+    def following(self, request: Request, head: Head) -> Request | None:
+        """The request a redirect asks for, or None where it is not to be followed."""
+        location = Headers(head.raw)["location"]
+        with suppress(UnicodeDecodeError):  # servers send UTF-8 where only ASCII may stand
+            location = location.encode("latin-1").decode("utf-8")
+        return self.stack.builder.follow(request, location, head.status)
+
     def finish(
-        self, request: Request, head: Head, response: Response, waiter: asyncio.Future[Response]
+        self,
+        request: Request,
+        head: Head,
+        response: Response,
+        waiter: asyncio.Future[Response],
+        following: Request | None,
     ) -> None:
-        """A reply that came the long way: keep its cookies, follow where it points, or hand it over."""
+        """A reply that came the long way: keep its cookies, go on to where it points, or hand it over."""
         if head.sets_cookie:
-            host = request.origin.host
+            now = time()
             for line in response.headers.get_all("set-cookie"):
-                self.cookies.store(line, host, request.target)
-        if head.redirect and not waiter.done():
-            builder = self.stack.builder
-            following = builder.follow(request, response.headers["location"], head.status)
-            if following is not None:
-                now = perf_counter()
-                self._dispatch((following, self._own_wire(following), now, now, waiter))
-                return
+                self.cookies.store(line, request.origin.host, request.target, now)
         if not waiter.done():
-            waiter.set_result(response)
+            if following is None:
+                waiter.set_result(response)
+            else:
+                called = perf_counter()
+                self._dispatch((following, self._own_wire(following), called, called, waiter))
         self.pump()
 
     def failed(
@@ -388,11 +370,11 @@ class HttpClient:
             waiter.set_result(response)
         self.pump()
 
-    def resend(
-        self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]
-    ) -> None:
-        """The idle connection had been closed by the server: once more on a new one."""
-        self._dispatch((request, wire, planned, perf_counter(), waiter))
+    def resend(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:
+        """The idle connection had been closed by the server: once more, and on a new one."""
+        if not waiter.done():
+            self._connect((request, wire, planned, perf_counter(), waiter))
+        self.pump()
 
     def forget(self, connection: Connection) -> None:
         """`connection` is closed."""
@@ -406,11 +388,11 @@ class HttpClient:
         lines = [
             header_line(name, value)
             for name, value in (self._headers or {}).items()
-            if not request.has_header(name)
+            if not request.has_header(name) and not (request.away and name.lower() in CREDENTIALS)
         ]
         origin = request.origin
         if self._cookies and not request.has_header("cookie"):
-            value = self._cookies.header(origin.host, request.target, tls=origin.tls)
+            value = self._cookies.header(origin.host, request.target, tls=origin.tls, now=time())
             if value:
                 lines.append(header_line("cookie", value))
         return request.head + b"".join(lines) + b"\r\n" + request.body if lines else request.wire

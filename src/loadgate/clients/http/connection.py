@@ -1,14 +1,15 @@
 """One HTTP/1.1 connection of one user: the hot path.
 
-A reply that came in one piece with a stated length and nothing to decode is finished right in `data_received`: search for
-the end of the head, one dict lookup for what it says, one sample, one future. All else goes to `ReplyReader`. Requests
-are never pipelined. One timer a connection guards the request timeout; it is not moved at each request, it looks at the
-current deadline when it fires.
+A reply that came in one piece with a stated length and nothing to decode is finished right in `data_received`: search
+for the end of the head, one dict lookup for what it says, one sample, one future. All else goes to `ReplyReader`.
+Requests are never pipelined. One timer a connection guards the request timeout; it is not moved at each request, it
+looks at the current deadline when it fires.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
@@ -33,7 +34,10 @@ _TIMER_SLACK: Final = 0.001
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time; `request` is None while it is idle."""
+    """Carries one request at a time; `request` is None while it is idle.
+
+    `_slow` marks a request whose bytes do not leave all at once: large, or waiting for `100 Continue`.
+    """
 
     __slots__ = (
         "_called",
@@ -48,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_received",
         "_record",
         "_sent",
+        "_slow",
         "_start",
         "_timer",
         "_timer_at",
@@ -73,15 +78,14 @@ class Connection(asyncio.Protocol):
         self._first = 0.0
         self._received = 0
         self._held_body: asyncio.TimerHandle | None = None
+        self._slow = False
         self.origin = origin
         self.request: Request | None = None
 
     # -- sending
 
-    def send(
-        self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]
-    ) -> None:
-        """Write `wire` and resolve `waiter` with the reply. `planned` is in clock seconds; the service time starts here."""
+    def send(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:
+        """Write `wire`, resolve `waiter` with the reply. `planned` is in clock seconds; the service time starts here."""
         self.request = request
         self._wire = wire
         self._waiter = waiter
@@ -103,14 +107,18 @@ class Connection(asyncio.Protocol):
         waiter: asyncio.Future[Response],
         marks: ConnectMarks,
     ) -> None:
-        """As `send`, for the request this connection was opened for: it bears the times of the opening."""
+        """As `send`, for a request that had to wait for this connection: it bears the times of the opening."""
         self._marks = marks
         self.send(request, wire, planned, waiter)
+        deadline = self._start + request.timeout - marks.opening
+        if deadline < self._timer_at:
+            self._arm(deadline)
 
     def _write_slowly(self, request: Request, wire: bytes) -> None:
         assert self._transport is not None
+        self._slow = True
         # resume_writing then says when the last byte has left, which is what `sending` means
-        self._transport.set_write_buffer_limits(high=_LARGE, low=0)
+        self._transport.set_write_buffer_limits(high=0, low=0)
         if request.awaits_continue:
             self._write(wire[: -len(request.body)])
             self._held_body = self._loop.call_later(CONTINUE_WAIT, self._send_body)
@@ -122,9 +130,11 @@ class Connection(asyncio.Protocol):
             self._held_body.cancel()
             self._held_body = None
             self._write(self.request.body)
+            self._sent = perf_counter()
 
     def resume_writing(self) -> None:
-        self._sent = perf_counter()
+        if self._slow and self._held_body is None:
+            self._sent = perf_counter()
 
     # -- receiving
 
@@ -140,13 +150,15 @@ class Connection(asyncio.Protocol):
                 cut = data.find(b"\r\n\r\n")
                 if cut > 0:
                     head = parse_head(data[:cut])
-                    if head.plain and len(data) == cut + 4 + head.length and self._held_body is None:
+                    if head.plain and len(data) == cut + 4 + head.length and not self._slow:
                         self._complete(request, head, data, cut + 4, end)
                         return
                 self._reader = ReplyReader(bodiless=request.method == "HEAD")
                 self._first = end
             self._read(self._reader, request, data, end)
         except ExchangeError as error:
+            if self._reader is None:
+                self._received = len(data)
             self.fail(error.kind, str(error))
 
     def _complete(self, request: Request, head: Head, data: bytes, at: int, end: float) -> None:
@@ -155,8 +167,8 @@ class Connection(asyncio.Protocol):
         planned, start = self._planned, self._start
         self._record(series, len(self._wire), len(data), planned, start, end, end)
         response = Response(request, head.status, ok, head, data, at, (planned, start, end, end))
-        if self._marks is not None or self._sent:
-            response._phases = self._record_phases(series)
+        if self._marks is not None:
+            response._phases = self._record_phases(series, 0.0)
         self.request = None
         self._fresh = False
         waiter = self._waiter
@@ -174,39 +186,49 @@ class Connection(asyncio.Protocol):
         if done:
             self._finish(reader, request, end)
 
-    def _finish(self, reader: ReplyReader, request: Request, end: float) -> None:
-        """A reply that came the long way is whole."""
+    def _finish(self, reader: ReplyReader, request: Request, end: float, *, closed: bool = False) -> None:
+        """A reply that came the long way is whole. `closed` says that the server's closing was its end."""
         head = reader.head
         assert head is not None
         body = reader.body
         if head.encoding and body:
             body = decode_body(body, head.encoding)
-        series, ok = request.step.outcome(head.status)
+        following = self._owner.following(request, head) if head.redirect else None
+        series, ok = request.step.hop(head.status) if following else request.step.outcome(head.status)
         times = (self._planned, self._start, self._first, end)
-        self._record(series, len(self._wire), self._received, *times)
+        sending = self._sending(self._first)
+        self._record(series, len(self._wire), self._received, *times, sending)
         response = Response(request, head.status, ok, head, body, 0, times)
-        if self._marks is not None or self._sent:
-            response._phases = self._record_phases(series)
-        unsent_body = self._held_body is not None  # the server answered without asking for it: the stream is out of step
+        if self._marks is not None or self._slow:
+            response._phases = self._record_phases(series, sending)
         waiter = self._waiter
-        keep = head.keep_alive and (head.length >= 0 or head.chunked or not body)
+        reusable = head.keep_alive and not (closed or reader.surplus or self._body_unsent())
         self._rest()
-        if not keep or reader.surplus or unsent_body:
+        if not reusable:
             self.close()
-        self._owner.finish(request, head, response, waiter)
+        self._owner.finish(request, head, response, waiter, following)
 
-    def _record_phases(self, series: int) -> tuple[float, float, float, float]:
+    def _body_unsent(self) -> bool:
+        """Whether the server answered before it had the whole request: the stream is out of step then."""
+        if not self._slow:
+            return False
+        assert self._transport is not None
+        return self._held_body is not None or self._transport.get_write_buffer_size() > 0
+
+    def _sending(self, first: float) -> float:
+        """Seconds until all bytes of the request had left, or until the reply began, at `first`."""
+        return max(0.0, min(self._sent, first) - self._start)
+
+    def _record_phases(self, series: int, sending: float) -> tuple[float, float, float, float]:
+        """Record what only a connection's first exchange has, and return all four phases in seconds."""
         phase = self._owner.stack.recorder.phase
         marks = self._marks or ConnectMarks()
-        sending = max(0.0, self._sent - self._start) if self._sent else 0.0
         if marks.blocked:
             phase(series, "blocked", marks.blocked)
         if marks.connecting:
             phase(series, "connecting", marks.connecting)
         if marks.tls_handshaking:
             phase(series, "tls_handshaking", marks.tls_handshaking)
-        if sending:
-            phase(series, "sending", sending)
         self._marks = None
         self._sent = 0.0
         return marks.blocked, marks.connecting, marks.tls_handshaking, sending
@@ -219,6 +241,7 @@ class Connection(asyncio.Protocol):
         self._sent = 0.0
         self._marks = None
         self._fresh = False
+        self._slow = False
         if self._held_body is not None:
             self._held_body.cancel()
             self._held_body = None
@@ -232,17 +255,29 @@ class Connection(asyncio.Protocol):
             return
         end = perf_counter()
         series = request.step.failure(kind)
-        times = (self._planned, self._start, self._first or end, end)
-        self._record(series, len(self._wire), self._received, *times)
-        self._record_phases(series)
+        first = self._first if self._reader is not None else end
+        times = (self._planned, self._start, first, end)
+        sending = self._sending(first)
+        self._record(series, len(self._wire), self._received, *times, sending)
+        self._record_phases(series, sending)
         waiter = self._waiter
         self._rest()
         self.close()
         self._owner.failed(request, kind, text, times, waiter)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the reply that is under way."""
+        return self.request is not None and self._waiter.done()
+
+    def drop(self) -> None:
+        """Close with its user: an exchange in flight ends without a sample, and whoever waits for it is cancelled."""
+        if self.request is not None:
+            self._waiter.cancel()
+        self.close()
+
     def close(self) -> None:
-        """Drop the connection; an exchange in flight is left to its owner."""
-        self.request = None
+        self._rest()
         self._owner.forget(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -265,22 +300,24 @@ class Connection(asyncio.Protocol):
             return
         if reader is not None:
             try:
-                if reader.eof() and exc is None:
-                    self._finish(reader, request, perf_counter())
-                    return
-                self.fail(ErrorKind.CUT, describe(exc) if exc else "reply ended early")
+                reader.eof()
+                if exc is None:
+                    self._finish(reader, request, perf_counter(), closed=True)
+                else:
+                    self.fail(ErrorKind.CUT, f"reply has no stated end, and its connection broke: {describe(exc)}")
             except ExchangeError as error:
                 text = f"{error} ({describe(exc)})" if exc is not None else str(error)
                 self.fail(error.kind, text)
             return
-        if exc is None and not self._fresh and request.method in IDEMPOTENT:
-            # the server closed an idle connection while the request was on its way: not a fault of either side
+        if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
+            self.fail(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
+        elif self._fresh or request.method not in IDEMPOTENT or not isinstance(exc, ConnectionError | None):
+            self.fail(ErrorKind.RESET, describe(exc) if exc else "connection closed before the reply")
+        else:
+            # the server gave an idle connection up while the request was on its way: not a fault of either side
             waiter, planned, wire = self._waiter, self._planned, self._wire
-            self._rest()
             self.close()
             self._owner.resend(request, wire, planned, waiter)
-            return
-        self.fail(ErrorKind.RESET, describe(exc) if exc else "connection closed before the reply")
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
@@ -294,7 +331,7 @@ class Connection(asyncio.Protocol):
         request = self.request
         if request is None:
             return
-        deadline = self._start + request.timeout
+        deadline = self._start + request.timeout - (self._marks.opening if self._marks is not None else 0.0)
         if perf_counter() < deadline - _TIMER_SLACK:
             self._arm(deadline)
             return

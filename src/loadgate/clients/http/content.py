@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 from loadgate.clients.base import ErrorKind, ExchangeError
@@ -46,6 +48,8 @@ def _file(name: str, file: FilePart) -> tuple[str, bytes, str]:
 
 
 def _part(boundary: bytes, name: str, content: bytes, filename: str | None = None, kind: str = "") -> bytes:
+    if "\r" in kind or "\n" in kind:
+        raise ValueError(f"the content type of `{name}` has a line break in it")
     lines = f'Content-Disposition: form-data; name="{_quoted(name)}"'
     if filename is not None:
         lines += f'; filename="{_quoted(filename)}"\r\nContent-Type: {kind}'
@@ -83,17 +87,24 @@ def _codings(encoding: str) -> Iterator[str]:
 
 def _decode_one(body: bytes, coding: str) -> bytes:
     if coding in ("gzip", "x-gzip"):
-        return zlib.decompress(body, wbits=31)
+        return gzip.decompress(body)
     if coding == "deflate":
-        # servers disagree on whether `deflate` has its zlib wrapper; 0x78 opens nearly every wrapped one
-        return zlib.decompress(body, wbits=15 if body[0] == 0x78 else -15)
+        # servers disagree on whether `deflate` has its zlib wrapper, which opens as RFC 1950 section 2.2 says
+        wrapped = body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
+        return zlib.decompress(body, wbits=15 if wrapped else -15)
     if coding == "br":
         import brotli
 
-        plain: bytes = brotli.decompress(body)
-        return plain
+        return cast(bytes, brotli.decompress(body))
     if coding == "zstd":
         import zstandard
 
-        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        plain = b""
+        while body:  # a frame is one unit; codecs may write several (RFC 8878 section 3)
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            plain += frame.decompress(body)
+            if not frame.eof:
+                raise ValueError("frame is not whole")
+            body = frame.unused_data
+        return plain
     raise ExchangeError(ErrorKind.PROTOCOL, f"unknown content-encoding `{coding}`")

@@ -1,15 +1,19 @@
 """Cookies of one user (RFC 6265 section 5).
 
 The standard library's jar wants urllib request objects and weighs several KB empty, which 5,000 users would all pay;
-this one is nothing until the first `Set-Cookie`.
+this one is nothing until the first `Set-Cookie`. It has no list of public suffixes: a domain of one label is refused,
+`co.uk` is not. Times are Unix seconds and are handed in.
 """
 
 from __future__ import annotations
 
-import time
+import ipaddress
+import re
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"-?[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +48,21 @@ class CookieJar(MutableMapping[str, str]):
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
 
-    def header(self, host: str, path: str, *, tls: bool) -> str:
+    def header(self, host: str, path: str, *, tls: bool, now: float) -> str:
         """Value of the `Cookie` header for a request, longest path first (section 5.4); empty if none applies."""
-        now = time.time()
         path = path.partition("?")[0]
         fitting = [cookie for cookie in self._cookies.values() if cookie.matches(host, path, tls=tls, now=now)]
         fitting.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
-    def store(self, line: str, host: str, path: str) -> None:
+    def store(self, line: str, host: str, path: str, now: float) -> None:
         """Take one `Set-Cookie` value; a malformed one, or one for a foreign domain, is ignored (section 5.2)."""
-        cookie = parse_cookie(line, host, path)
+        cookie = parse_cookie(line, host, path, now)
         if cookie is None:
             return
         key = (cookie.domain, cookie.path, cookie.name)
-        if cookie.expires is not None and cookie.expires <= time.time():
+        self._cookies.pop(("", "/", cookie.name), None)  # the server's word is newer than the scenario's
+        if cookie.expires is not None and cookie.expires <= now:
             self._cookies.pop(key, None)
         else:
             self._cookies[key] = cookie
@@ -70,11 +74,12 @@ class CookieJar(MutableMapping[str, str]):
         raise KeyError(name)
 
     def __setitem__(self, name: str, value: str) -> None:
+        self._drop(name)
         self._cookies["", "/", name] = Cookie(name, value, "", "/", False, False, None)
 
     def __delitem__(self, name: str) -> None:
         self[name]
-        self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.name != name}
+        self._drop(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(cookie.name for cookie in self._cookies.values()))
@@ -82,8 +87,11 @@ class CookieJar(MutableMapping[str, str]):
     def __len__(self) -> int:
         return len({cookie.name for cookie in self._cookies.values()})
 
+    def _drop(self, name: str) -> None:
+        self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.name != name}
 
-def parse_cookie(line: str, host: str, path: str) -> Cookie | None:
+
+def parse_cookie(line: str, host: str, path: str, now: float) -> Cookie | None:
     """The cookie in a `Set-Cookie` value sent by `host` for a request of `path`, or None if it must be ignored."""
     pair, _, rest = line.partition(";")
     name, equals, value = pair.partition("=")
@@ -91,7 +99,7 @@ def parse_cookie(line: str, host: str, path: str) -> Cookie | None:
         return None
     attributes = _attributes(rest)
     domain = attributes.get("domain", "").lstrip(".").lower()
-    if domain and domain != host and not host.endswith("." + domain):
+    if domain and domain != host and (not host.endswith("." + domain) or "." not in domain or _is_address(host)):
         return None
     given = attributes.get("path", "")
     return Cookie(
@@ -101,7 +109,7 @@ def parse_cookie(line: str, host: str, path: str) -> Cookie | None:
         given if given.startswith("/") else _default_path(path),
         not domain,
         "secure" in attributes,
-        _expiry(attributes),
+        _expiry(attributes, now),
     )
 
 
@@ -113,16 +121,23 @@ def _attributes(text: str) -> dict[str, str]:
     return found
 
 
-def _expiry(attributes: dict[str, str]) -> float | None:
+def _expiry(attributes: dict[str, str], now: float) -> float | None:
     """Max-Age wins over Expires (section 5.3 step 3); what does not parse counts as not given."""
-    try:
-        return time.time() + int(attributes["max-age"])
-    except (KeyError, ValueError):
-        pass
+    seconds = attributes.get("max-age", "")
+    if _SECONDS.fullmatch(seconds):
+        return now + int(seconds)
     try:
         return parsedate_to_datetime(attributes["expires"].replace("-", " ")).timestamp()
-    except (KeyError, ValueError):
-        return None
+    except (KeyError, ValueError, OverflowError, OSError, TypeError, IndexError):
+        return None  # the parser lets through more kinds of error than it documents
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _default_path(path: str) -> str:

@@ -15,11 +15,11 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 LIMIT: Final = 64 * 1024
 """Bytes a head may have before it is taken for something else than HTTP."""
 
-_GRAMMAR = re.compile(
-    rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*)*"
-)
+_GRAMMAR = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*)*")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT: Final = 1024
+_KEPT_LENGTH: Final = 4096
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _known: dict[bytes, Head] = {}
 
 
@@ -39,11 +39,9 @@ class Head:
         self.status = status = int(raw[9:12])
         lower = raw.lower()
         self.length = _length(lower)
-        self.chunked = _value(lower, b"transfer-encoding").endswith(b"chunked")
+        self.chunked = _chunked(lower)
         connection = _value(lower, b"connection")
-        self.keep_alive = b"close" not in connection and (
-            raw[7:8] == b"1" or b"keep-alive" in connection
-        )
+        self.keep_alive = b"close" not in connection and (raw[7:8] == b"1" or b"keep-alive" in connection)
         self.encoding = _value(lower, b"content-encoding").decode("ascii", "replace")
         self.sets_cookie = lower.find(b"\r\nset-cookie:") >= 0
         self.redirect = status in _REDIRECTS and lower.find(b"\r\nlocation:") >= 0
@@ -61,9 +59,10 @@ def parse_head(raw: bytes) -> Head:
     head = _known.get(raw)
     if head is None:
         head = Head(raw)
-        if len(_known) >= _KEPT:
-            _known.clear()
-        _known[raw] = head
+        if len(raw) <= _KEPT_LENGTH:
+            if len(_known) >= _KEPT:
+                _known.clear()
+            _known[raw] = head
     return head
 
 
@@ -87,12 +86,21 @@ def _value(lower: bytes, name: bytes) -> bytes:
 
 
 def _length(lower: bytes) -> int:
-    value = _value(lower, b"content-length")
-    if not value:
+    if lower.find(b"\r\ncontent-length:") < 0:
         return -1
-    if not value.isdigit():
-        # equal repeats are harmless, different ones are how replies get smuggled (RFC 9112 section 6.3)
-        repeats = {part.strip() for part in value.split(b",")}
-        if len(repeats) > 1 or not (value := repeats.pop()).isdigit():
-            raise ExchangeError(ErrorKind.PROTOCOL, f"content-length is not a number: {sample(value)}")
-    return int(value)
+    value = _value(lower, b"content-length")
+    # equal repeats are harmless, different ones are how replies get smuggled (RFC 9112 section 6.3)
+    repeats = {part.strip() for part in value.split(b",")}
+    length = repeats.pop()
+    if repeats or _LENGTH.fullmatch(length) is None:
+        raise ExchangeError(ErrorKind.PROTOCOL, f"content-length is not a number: {sample(value)}")
+    return int(length)
+
+
+def _chunked(lower: bytes) -> bool:
+    """Whether the body comes in chunks. Other transfer codings need an offer (`TE`) that is never made."""
+    codings = [coding.strip() for coding in _value(lower, b"transfer-encoding").split(b",")]
+    named = [coding for coding in codings if coding not in (b"", b"identity")]
+    if named not in ([], [b"chunked"]):
+        raise ExchangeError(ErrorKind.PROTOCOL, f"transfer-encoding not asked for: {sample(b', '.join(named))}")
+    return bool(named)

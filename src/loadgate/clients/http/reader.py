@@ -14,6 +14,8 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.head import LIMIT, Head, parse_head, sample
 
 _BODILESS: Final = frozenset({204, 304})
+_CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+"""What llhttp is shown of a head: it has opinions of its own on upgrades and on lengths beside chunks."""
 
 
 class ReplyReader:
@@ -48,12 +50,12 @@ class ReplyReader:
             self._take(data)
         return self.done
 
-    def eof(self) -> bool:
-        """The peer closed: True if that ends the reply (close-delimited), else raises ExchangeError(cut)."""
+    def eof(self) -> None:
+        """The peer closed, which may be the end of the reply. Raises ExchangeError(cut) where it is not."""
         head = self.head
         if head is not None and head.length < 0 and not head.chunked:
             self.done = True
-            return True
+            return
         if head is None:
             raise ExchangeError(ErrorKind.CUT, f"reply ended within its head: {sample(self._buffer)}")
         got = sum(map(len, self._chunks))
@@ -83,7 +85,7 @@ class ReplyReader:
             return b""
         if head.chunked:
             self._parser = httptools.HttpResponseParser(_Chunks(self))
-            self._parse(head.raw + b"\r\n\r\n")
+            self._parse(_CHUNKED_HEAD)
         else:
             self._missing = head.length
         return buffer
@@ -110,7 +112,9 @@ class ReplyReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            raise ExchangeError(ErrorKind.PROTOCOL, f"malformed chunked body: {error}") from None
+            if not self.done:
+                raise ExchangeError(ErrorKind.PROTOCOL, f"malformed chunked body: {error}") from None
+            self.surplus = True
         if self.done:
             self._parser = None  # it holds this reader through its callbacks
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.content import FilePart, form_body, multipart_body
@@ -17,10 +17,16 @@ from loadgate.measure.recorder import Recorder
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2: these may be sent again when an idle connection turns out to be closed."""
 
+CREDENTIALS: Final = ("authorization", "cookie")
+"""Header fields that stay with the origin they were given for."""
+
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 _SAFE: Final = "!#$%&'()*+,/:;=?@[]~"
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_OF_A_BODY: Final = frozenset(
+    {b"content-encoding", b"content-language", b"content-length", b"content-location", b"content-type", b"expect"}
+)
 
 Auth = str | tuple[str, str]
 """A bearer token, or (user, password) for Basic."""
@@ -51,6 +57,10 @@ class Step:
             found = self._intern(status, {"status": str(status)}, ok=ok)
         return found
 
+    def hop(self, status: int) -> tuple[int, bool]:
+        """As `outcome`, of a redirect that is followed: what the request expects is said of the last reply."""
+        return self.outcomes.get(-status) or self._intern(-status, {"status": str(status)}, ok=True)
+
     def failure(self, kind: ErrorKind) -> int:
         """Series of an exchange that ended without a usable reply."""
         found = self.outcomes.get(kind)
@@ -69,10 +79,12 @@ class Request:
     """One request, ready to be written.
 
     `wire` is the whole of it; `head` lacks the empty line, so that a user's own cookies and headers can be put in.
+    `away` marks one that a redirect led to another origin, where the user's credentials have no business.
     """
 
     __slots__ = (
         "awaits_continue",
+        "away",
         "body",
         "head",
         "method",
@@ -94,6 +106,8 @@ class Request:
         step: Step,
         timeout: float,
         redirects: int,
+        *,
+        away: bool = False,
     ) -> None:
         self.method = method
         self.origin = origin
@@ -104,6 +118,7 @@ class Request:
         self.step = step
         self.timeout = timeout
         self.redirects = redirects
+        self.away = away
         self.awaits_continue = bool(body) and b"\r\nexpect: 100-continue\r\n" in head.lower()
 
     @property
@@ -180,6 +195,8 @@ class RequestBuilder:
         redirects: int | None = None,
     ) -> Request:
         """Make a request. Raises ValueError for what cannot be put on the wire."""
+        if _TOKEN.fullmatch(method) is None:
+            raise ValueError(f"`{method}` is not a method")
         origin, target, own_auth = self.locate(url)
         if params:
             target += ("&" if "?" in target else "?") + urlencode(params, doseq=True)
@@ -222,25 +239,35 @@ class RequestBuilder:
         except ValueError:
             return None
         method, body = request.method, request.body
-        dropped: set[bytes] = {b"host"}
+        dropped: set[bytes] = set()
         if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
             method, body = "GET", b""
-            dropped |= {b"content-length", b"content-type", b"expect"}
-        if origin != request.origin:
-            dropped |= {b"authorization", b"cookie"}
+            dropped |= _OF_A_BODY
+        first = f"{method} {target} HTTP/1.1\r\n"
+        away = origin != request.origin
+        if away:
+            dropped |= {b"host", *(name.encode("ascii") for name in CREDENTIALS)}
+            first += f"host: {origin.authority}\r\n"
         lines = request.head.split(b"\r\n")[1:-1]
-        kept = [line for line in lines if line.partition(b":")[0].lower() not in dropped]
-        first = f"{method} {target} HTTP/1.1\r\nhost: {origin.authority}".encode("ascii")
-        head = b"\r\n".join([first, *kept]) + b"\r\n"
+        kept = [line + b"\r\n" for line in lines if line.partition(b":")[0].lower() not in dropped]
         return Request(
-            method, origin, target, head, body, request.step, request.timeout, request.redirects - 1
+            method,
+            origin,
+            target,
+            first.encode("ascii") + b"".join(kept),
+            body,
+            request.step,
+            request.timeout,
+            request.redirects - 1,
+            away=away or request.away,
         )
 
     def _head(self, origin: Origin, own: Mapping[str, str]) -> bytes:
         merged = {"host": origin.authority}
         merged.update(self._headers)
-        if origin != self._origin and "authorization" in self._headers:
-            del merged["authorization"]  # the target's credentials are not for other hosts
+        if origin != self._origin:
+            for name in CREDENTIALS:  # the target's are not for other hosts
+                merged.pop(name, None)
         merged.update(own)
         return b"".join(header_line(name, value) for name, value in merged.items())
 
@@ -306,11 +333,16 @@ def split_userinfo(url: str) -> tuple[str, Auth | None]:
 
 
 def resolve(base: str, location: str) -> str:
-    """RFC 3986 reference resolution. `urljoin` does not know http+unix, so its base is lent the http scheme."""
-    from urllib.parse import urljoin
+    """RFC 3986 reference resolution. `urljoin` does not know http+unix, so its base is lent the http scheme.
 
+    A server behind a Unix socket is told `Host: localhost`, so a location there is the same server.
+    """
     if base.startswith("http+unix://"):
+        socket = urlsplit(base).netloc
         joined = urljoin("http" + base[len("http+unix") :], location)
-        same_host = urlsplit(joined).netloc == urlsplit(base).netloc
+        parts = urlsplit(joined)
+        if parts.scheme == "http" and parts.netloc == "localhost":
+            joined = urlunsplit(parts._replace(netloc=socket))
+        same_host = urlsplit(joined).netloc == socket
         return "http+unix" + joined[len("http") :] if same_host else joined
     return urljoin(base, location)

@@ -105,7 +105,7 @@ class Response:
                 charset = value.strip("\"'")
         try:
             return self.body.decode(charset, "replace")
-        except LookupError:
+        except (LookupError, ValueError):  # not a charset, or one of Python's codecs that is none
             return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
@@ -119,6 +119,12 @@ class Response:
         if self._headers is None:
             self._headers = Headers(self._head.raw if self._head is not None else b"")
         return self._headers
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies this reply sets, by name; what the user has kept is `user.http.cookies`."""
+        pairs = (line.partition(";")[0].partition("=") for line in self.headers.get_all("set-cookie"))
+        return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
     @property
     def timings(self) -> Timings:

@@ -12,7 +12,7 @@ import asyncio
 
 from loadgate.clock import Clock
 from loadgate.config.load import Executor, LoadSpec
-from loadgate.load.executors.base import INF, BaseExecutor, LoadStats, Pool, Vu
+from loadgate.load.executors.base import INF, STOPPED, BaseExecutor, LoadStats, Pool, Vu
 from loadgate.load.pacer import ConstantPacer, Pacer, RampingPacer
 from loadgate.load.stop import Stop
 
@@ -60,9 +60,9 @@ class ArrivalRate(BaseExecutor):
     async def _work(self, vu: Vu, planned: float | None) -> None:
         stats, free, iterate, new_turn = self.stats, self._free, vu.iterate, self._loop.create_future
         while planned is not None:
-            await iterate(planned)
+            outcome = await iterate(planned)
             stats.completed += 1
-            if not self.running:
+            if outcome is STOPPED or not self.running:
                 return
             turn: _Turn = new_turn()
             free.append(turn)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol
@@ -20,8 +20,10 @@ from typing import ClassVar, Protocol
 from loadgate.clock import Clock, Handle
 from loadgate.config.load import Executor, LoadSpec
 from loadgate.load.stop import Stop
+from loadgate.script.role import Outcome
 
 INF = float("inf")
+STOPPED = Outcome.STOPPED  # a name of its own: looking into an enum costs more than the comparison
 PATIENCE = 1.0
 
 # A closed-model VU gives way to the event loop each time the load has started so many iterations. A scenario that waits
@@ -32,10 +34,11 @@ TURN = 64
 class Vu(Protocol):
     """A virtual user."""
 
-    async def iterate(self, planned: float) -> None:
+    def iterate(self, planned: float) -> Awaitable[Outcome]:
         """One iteration. `planned` is the clock time at which it was due, 0.0 in a closed model.
 
-        Raises nothing but CancelledError, and that only when cancelled: anything else ends the run.
+        After STOPPED it must not be asked again. Raises nothing but CancelledError, and that only when cancelled:
+        anything else ends the run.
         """
 
 
@@ -200,6 +203,9 @@ class BaseExecutor(ABC):
             if error is not None:
                 self._fail(error)
         if not self._tasks and (self.ends_when_idle or not self.running):
+            if self.running:  # nobody is left to do what was asked for
+                self.running = False
+                self.wind_down(early=False)
             self._finish()
 
     def _fail(self, error: BaseException) -> None:

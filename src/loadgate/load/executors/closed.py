@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import repeat
 
-from loadgate.load.executors.base import INF, TURN, BaseExecutor, Vu
+from loadgate.load.executors.base import INF, STOPPED, TURN, BaseExecutor, Vu
 
 
 class _ClosedExecutor(BaseExecutor):
@@ -41,8 +41,10 @@ class _ClosedExecutor(BaseExecutor):
             if not self.running:
                 return
             stats.started += 1
-            await iterate(0.0)
+            outcome = await iterate(0.0)
             stats.completed += 1
+            if outcome is STOPPED:
+                return
             if not stats.started % TURN:
                 await asyncio.sleep(0)
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from loadgate.clock import Clock, Handle
 from loadgate.config.load import LoadSpec
-from loadgate.load.executors.base import INF, TURN, BaseExecutor, LoadStats, Pool, Vu
+from loadgate.load.executors.base import INF, STOPPED, TURN, BaseExecutor, LoadStats, Pool, Vu
 from loadgate.load.staircase import Step, staircase
 from loadgate.load.stop import Stop
 
@@ -20,11 +20,12 @@ from loadgate.load.stop import Stop
 class _Worker:
     """A VU and the task that it has while it iterates."""
 
-    __slots__ = ("interruption", "task", "vu", "wanted")
+    __slots__ = ("interruption", "stopped", "task", "vu", "wanted")
 
     def __init__(self, vu: Vu) -> None:
         self.vu = vu
         self.wanted = False
+        self.stopped = False
         self.task: asyncio.Task[None] | None = None
         self.interruption: Handle | None = None
 
@@ -66,7 +67,7 @@ class RampingVus(BaseExecutor):
     def _start(self, worker: _Worker) -> None:
         worker.wanted = True
         worker.spare()
-        if worker.task is None:
+        if worker.task is None and not worker.stopped:
             self._employ(worker)
 
     def _dismiss(self, worker: _Worker, now: float) -> None:
@@ -88,7 +89,7 @@ class RampingVus(BaseExecutor):
     def _on_ended(self, worker: _Worker) -> None:
         worker.task = None
         worker.spare()
-        if worker.wanted and self.running:  # wanted again while it was ending
+        if worker.wanted and self.running and not worker.stopped:  # wanted again while it was ending
             self._employ(worker)
 
     async def _work(self, worker: _Worker) -> None:
@@ -96,10 +97,13 @@ class RampingVus(BaseExecutor):
         while worker.wanted:
             stats.started += 1
             try:
-                await iterate(0.0)
+                outcome = await iterate(0.0)
             except asyncio.CancelledError:
                 stats.interrupted += 1
                 raise
             stats.completed += 1
+            if outcome is STOPPED:
+                worker.stopped = True
+                return
             if not stats.started % TURN:
                 await asyncio.sleep(0)

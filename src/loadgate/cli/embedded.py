@@ -1,0 +1,55 @@
+"""The embedded target as a child process, for runs that name no target of their own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+from loadgate.errors import InvalidRun
+
+_ADDRESS = re.compile(r"http://\S+")
+_STOP_PATIENCE = 5.0
+
+
+class EmbeddedTarget:
+    """Starts `loadgate serve` on a free port; ends it when left, however that comes about.
+
+    The child reads its standard input and stops at its end, so that it does not outlive a parent that was killed.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "loadgate", "serve", "--http-port", "0", "--until-eof"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the load generator, which still needs its target to drain
+        )
+
+    def url(self) -> str:
+        """Base URL, once the child listens. Raises InvalidRun if it ends before."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = _ADDRESS.search(line)
+        if found is None:
+            raise InvalidRun(f"the embedded target did not start (exit code {self._process.wait()})")
+        return found[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()

@@ -1,0 +1,219 @@
+"""One run on one event loop: users and their loads, the windows of measurement, and whoever may say stop.
+
+The engine knows nothing of thresholds, records or screens. At the end of each window it hands what was measured to
+`on_window`; a text that comes back stops the run with that text as its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loadgate.clock import Clock, Handle
+from loadgate.config.load import LoadSpec
+from loadgate.load import executors
+from loadgate.load.executors import LoadStats, Stop
+from loadgate.load.users import UserPool
+from loadgate.measure.health import HealthSample
+from loadgate.measure.metric import BUILTIN
+from loadgate.measure.recorder import Recorder
+from loadgate.measure.windows import Window
+
+LAG_PERIOD = 0.02
+"""Seconds between two looks at how late the loop is."""
+
+GC_THRESHOLD = 50_000
+"""Exchanges make no reference cycles, so Python's collector has nothing to find and would only stall the loop."""
+
+
+class EndState(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the run stands at the end of a window. `elapsed` in seconds since the start."""
+
+    elapsed: float
+    window: Window
+    health: HealthSample
+    stats: Mapping[str, LoadStats]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """What is left of a run beside what the recorder holds."""
+
+    state: EndState
+    duration: float
+    reason: str
+    health: tuple[HealthSample, ...]
+    stats: Mapping[str, LoadStats]
+
+
+OnWindow = Callable[[Progress], str | None]
+
+
+@dataclass(slots=True)
+class _Lag:
+    """How late timed callbacks run, in seconds, since it was last taken."""
+
+    clock: Clock
+    seen: list[float] = field(default_factory=list)
+    _handle: Handle | None = None
+    _due: float = 0.0
+
+    def start(self) -> None:
+        self._due = self.clock.now() + LAG_PERIOD
+        self._handle = self.clock.call_at(self._due, self._look)
+
+    def take(self) -> list[float]:
+        seen, self.seen = self.seen, []
+        return seen
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _look(self) -> None:
+        self.seen.append(self.clock.now() - self._due)
+        self.start()
+
+
+class Engine:
+    """Runs `loads` over users of `pools` (one pool for each load, by its name). Use once."""
+
+    def __init__(
+        self,
+        loads: Sequence[LoadSpec],
+        pools: Mapping[str, UserPool],
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        window: float,
+        warmup: float,
+        on_window: OnWindow,
+    ) -> None:
+        self._loads = loads
+        self._pools = pools
+        self._recorder = recorder
+        self._clock = clock
+        self._width = window
+        self._warmup = warmup
+        self._on_window = on_window
+        self._stats = {load.name: LoadStats() for load in loads}
+        self._health: list[HealthSample] = []
+        self._lag = _Lag(clock)
+        self._stop = Stop()
+        self._state = EndState.COMPLETE
+        self._reason = ""
+        self._tick: Handle | None = None
+        self._origin = 0.0
+        self._cpu = 0.0
+        self._at = 0.0
+        self._counted: dict[str, tuple[int, int]] = {load.name: (0, 0) for load in loads}
+
+    def interrupt(self) -> None:
+        """Ctrl-C: once drains within the graceful stop, twice ends at once."""
+        if self._state is EndState.COMPLETE:
+            self._state = EndState.INTERRUPTED
+            self._reason = "interrupted"
+        self._stop.request()
+
+    async def run(self, origin: float) -> RunEnd:
+        """Run all loads from clock time `origin` on. Raises what a scenario's own setup or a bug raised."""
+        raise_file_limit()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 100)
+        self._origin = self._at = origin
+        self._cpu = time.process_time()
+        self._lag.start()
+        self._schedule(origin)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for load in self._loads:
+                    run = executors.run(
+                        load, self._pools[load.name], self._clock, self._stats[load.name], self._stop, origin
+                    )
+                    group.create_task(run)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            if self._tick is not None:
+                self._tick.cancel()
+            self._lag.stop()
+            for pool in self._pools.values():
+                pool.close()
+        self._close_window(self._clock.now())
+        return RunEnd(self._state, self._at - origin, self._reason, tuple(self._health), self._stats)
+
+    def _schedule(self, now: float) -> None:
+        """The next window ends a whole number of widths from the origin, or where the warm-up does."""
+        elapsed = now - self._origin
+        end = (int(elapsed / self._width + 1e-6) + 1) * self._width
+        if elapsed + 1e-6 < self._warmup < end:
+            end = self._warmup
+        self._tick = self._clock.call_at(self._origin + end, self._on_tick)
+
+    def _on_tick(self) -> None:
+        now = self._clock.now()
+        self._schedule(now)
+        reason = self._close_window(now)
+        if reason is not None and not self._stop.requested:
+            self._state = EndState.ABORTED
+            self._reason = reason
+            self._stop.request()
+
+    def _close_window(self, now: float) -> str | None:
+        """End the window at clock time `now` and tell whoever watches."""
+        width = now - self._at
+        if width <= 0.0:
+            return None
+        planned = started = dropped = active = allocated = most = 0
+        add, series = self._recorder.add, self._recorder.series
+        for name, stats in self._stats.items():
+            before_started, before_dropped = self._counted[name]
+            started += stats.started - before_started
+            dropped += (lost := stats.dropped - before_dropped)
+            self._counted[name] = (stats.started, stats.dropped)
+            active += stats.active
+            allocated += stats.allocated
+            most += stats.max_allocated
+            if lost:
+                add(series(BUILTIN["dropped_iterations"], {"scenario": name}), lost)
+        planned = started + dropped
+        add(series(BUILTIN["vus"], {}), active)
+        add(series(BUILTIN["vus_max"], {}), most or allocated)
+        window = self._recorder.close_window(now)
+        cpu = time.process_time()
+        lag = self._lag.take()
+        sample = HealthSample(
+            at=now - self._origin,
+            cpu_share=(cpu - self._cpu) / width,
+            loop_lag_ms=max(lag, default=0.0) * 1e3,
+            planned=planned,
+            started=started,
+            dropped=dropped,
+        )
+        self._cpu, self._at = cpu, now
+        self._health.append(sample)
+        return self._on_window(Progress(now - self._origin, window, sample, self._stats))
+
+
+def raise_file_limit() -> None:
+    """Every VU holds a socket: take as many open files as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        wanted = min(hard, 1_048_576) if sys.platform != "darwin" else min(hard, 10_240)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

@@ -1,0 +1,53 @@
+"""What went wrong, counted by kind and step, with one sample of each. Bounded, however much goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+MOST_KEYS: Final = 200
+MOST_TEXT: Final = 300
+OTHER: Final = "(other)"
+
+
+@dataclass(slots=True)
+class ErrorCount:
+    """`first` and `last` are clock seconds of the windows in which the errors were seen."""
+
+    kind: str
+    step: str
+    sample: str
+    first: float
+    last: float
+    count: int = 0
+
+
+class ErrorLog:
+    """Errors by (kind, step); past `MOST_KEYS` pairs, further ones are counted together for their kind."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], ErrorCount] = {}
+
+    def add(self, kind: str, step: str, text: str, at: float) -> None:
+        key = (kind, step)
+        found = self._counts.get(key)
+        if found is None:
+            if len(self._counts) >= MOST_KEYS:
+                key = (kind, OTHER)
+            found = self._counts.get(key)
+            if found is None:
+                found = self._counts[key] = ErrorCount(key[0], key[1], text[:MOST_TEXT], at, at)
+        found.count += 1
+        found.last = at
+
+    def __iter__(self) -> Iterator[ErrorCount]:
+        """Most frequent first."""
+        return iter(sorted(self._counts.values(), key=lambda found: (-found.count, found.kind, found.step)))
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    @property
+    def total(self) -> int:
+        return sum(found.count for found in self._counts.values())
