@@ -9,6 +9,7 @@ import pytest
 from loadgate.clock import VirtualClock
 from loadgate.config.load import LoadSpec
 from loadgate.load.executors import LoadStats, Stop, Vu, run
+from loadgate.script.role import Outcome
 from tests.support.fake_vus import FakePool, Meanwhile, play, spec, until
 from tests.support.virtual_loop import EPOCH, VirtualLoop, run_virtual
 
@@ -163,12 +164,13 @@ def test_a_vu_that_swallows_its_cancellation_is_cancelled_again() -> None:
         def acquire_new(self) -> Stubborn:
             return self
 
-        async def iterate(self, planned: float) -> None:
+        async def iterate(self, planned: float) -> Outcome:
             while self.cancelled < 3:
                 try:
                     await asyncio.sleep(100.0)
                 except asyncio.CancelledError:
                     self.cancelled += 1
+            return Outcome.DONE
 
     async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
         stubborn = Stubborn()
@@ -185,11 +187,12 @@ def test_an_iteration_may_ask_for_the_stop_itself() -> None:
         def acquire_new(self) -> Quitter:
             return self
 
-        async def iterate(self, planned: float) -> None:
+        async def iterate(self, planned: float) -> Outcome:
             await asyncio.sleep(0.5)
             stop.request()
             stop.request()
             await asyncio.sleep(9.0)
+            return Outcome.DONE
 
     async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
         stats = LoadStats()

@@ -18,7 +18,7 @@ from loadgate.errors import ConfigError, LoadgateError, nearest
 
 T = TypeVar("T")
 
-VarValue: TypeAlias = "None | bool | int | float | str | list[VarValue] | dict[str, VarValue]"
+VarValue: TypeAlias = "bool | int | float | str | list[VarValue] | dict[str, VarValue] | None"
 
 
 @dataclass(frozen=True, slots=True)

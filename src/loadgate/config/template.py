@@ -22,7 +22,7 @@ class Template:
     span: Span | None = None
 
 
-JsonTemplate: TypeAlias = "None | bool | int | float | Template | list[JsonTemplate] | dict[str, JsonTemplate]"
+JsonTemplate: TypeAlias = "bool | int | float | Template | list[JsonTemplate] | dict[str, JsonTemplate] | None"
 """A JSON value whose strings are templates."""
 
 

@@ -16,7 +16,7 @@ from loadgate.measure.errors import ErrorLog
 from loadgate.measure.exchanges import ROW, ExchangeRows
 from loadgate.measure.metric import Metric
 from loadgate.measure.points import POINT, PointRows
-from loadgate.measure.tally import Tally, merge_into
+from loadgate.measure.tally import CounterTally, RateTally, Tally, merge_into
 from loadgate.measure.windows import Window, WindowLog
 
 MOST_NAMES: Final = 2000
@@ -77,6 +77,8 @@ class Recorder:
         self._exchanges = ExchangeRows(self.series)
         self._exchange_ids: dict[tuple[str, bool, tuple[tuple[str, str], ...]], int] = {}
         self._points = PointRows()
+        self._rates: dict[int, RateTally] = {}
+        self._counters: dict[int, CounterTally] = {}
         self._rows = bytearray(_ROW_SIZE * _ROWS)
         self._row = 0
         self._point_rows = bytearray(_POINT_SIZE * _ROWS)
@@ -107,6 +109,16 @@ class Recorder:
         if found is None:
             found = self._exchange_ids[key] = self._exchanges.declare(protocol, dict(key[2]), failed=failed)
         return found
+
+    def rate(self, metric: Metric, tags: Mapping[str, str]) -> RateTally:
+        """The tally of a rate's series in the present window, to be counted up in place: a fifth of what `add` costs."""
+        series = self.series(metric, tags)
+        return self._rates.setdefault(series, RateTally())
+
+    def counter(self, metric: Metric, tags: Mapping[str, str]) -> CounterTally:
+        """As `rate`, of a counter."""
+        series = self.series(metric, tags)
+        return self._counters.setdefault(series, CounterTally())
 
     def describe(self, series: int) -> SeriesKey:
         """Metric and tags of a series id."""
@@ -188,6 +200,7 @@ class Recorder:
         window = Window(start - self.start, now - self.start, warmup)
         self._exchanges.take(window.tallies)
         self._points.take(window.tallies)
+        self._take_live(window.tallies)
         if not warmup:
             for series, tally in window.tallies.items():
                 merge_into(self._totals, series, tally)
@@ -198,6 +211,17 @@ class Recorder:
     def totals(self) -> Mapping[int, Tally]:
         """Everything since the end of the warm-up up to the last closed window, by series id."""
         return self._totals
+
+    def _take_live(self, tallies: dict[int, Tally]) -> None:
+        """Take what was counted in place, and begin at zero again."""
+        for series, rate in self._rates.items():
+            if rate.total:
+                merge_into(tallies, series, rate)
+                rate.passes = rate.total = 0
+        for series, counter in self._counters.items():
+            if counter.total:
+                merge_into(tallies, series, counter)
+                counter.total = 0.0
 
     def _flush_rows(self, count: int) -> None:
         self._row = 0

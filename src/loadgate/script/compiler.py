@@ -15,7 +15,7 @@ from loadgate.script.ledger import GROUP_SEPARATOR
 from loadgate.script.reply import compile_captures, compile_expectations, status_text
 from loadgate.script.request import compile_request
 from loadgate.script.scenario import Scenario
-from loadgate.script.steps import GroupRun, RequestRun, Step, StepScenario, ThinkRun
+from loadgate.script.steps import GroupRun, PlainRequestRun, RequestRun, Step, StepScenario, ThinkRun
 from loadgate.script.template import TemplateCompiler
 
 
@@ -72,11 +72,15 @@ class _StepCompiler:
         # Captures are taken before expectations are looked at, so these may name what the same reply gave.
         self._captured.update(capture.name for capture in spec.captures)
         statuses = spec.expect.status
+        status_check = None if statuses is None else f"{spec.name}: status is {status_text(statuses)}"
+        expectations = compile_expectations(spec.name, spec.expect, self._compiler(), self._problems)
+        if plan.fixed and status_check is not None and not (expectations or captures or spec.tags or spec.think):
+            return PlainRequestRun(plan, name=spec.name, status_check=status_check)
         return RequestRun(
             plan,
             name=spec.name,
-            status_check=None if statuses is None else f"{spec.name}: status is {status_text(statuses)}",
-            expectations=compile_expectations(spec.name, spec.expect, self._compiler(), self._problems),
+            status_check=status_check,
+            expectations=expectations,
             captures=captures,
             tags=spec.tags,
             think=None if spec.think is None else (spec.think.low, spec.think.high),

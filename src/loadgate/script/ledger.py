@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from loadgate.measure.metric import BUILTIN, Metric
+from loadgate.measure.tally import CounterTally, RateTally
 
 if TYPE_CHECKING:
     from loadgate.clients.http.request import Request
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 GROUP_SEPARATOR: Final = "::"
 """k6 joins nested groups with it: `::checkout::pay`."""
+
+IterationTally = tuple[CounterTally, RateTally, int]
+"""Tallies of `iterations` and `iterations_failed`, and the series of `iteration_duration`."""
 
 
 class Ledger:
@@ -39,9 +43,9 @@ class Ledger:
     def __init__(self, shared: Shared, context: Context) -> None:
         self._shared = shared
         self._changed: dict[tuple[str, str | None], Ledger] = {}
-        self._iteration: tuple[int, int, int] | None = None
+        self._iteration: IterationTally | None = None
         self.add: Callable[[int, float], None] = shared.recorder.add
-        self.checks: dict[str, int] = {}
+        self.checks: dict[str, RateTally] = {}
         self.context = context
         self.custom: dict[object, int] = {}
         self.group_duration = -1
@@ -75,11 +79,11 @@ class Ledger:
             ledger.group_duration = self._shared.recorder.series(BUILTIN["group_duration"], ledger.tags)
         return ledger
 
-    def check_series(self, name: str) -> int:
-        """Series of the check `name`, kept in `checks`."""
-        series = self._shared.recorder.series(BUILTIN["checks"], {**self.tags, "check": name})
-        self.checks[name] = series
-        return series
+    def check(self, name: str) -> RateTally:
+        """The tally of the check `name`, kept in `checks`."""
+        tally = self._shared.recorder.rate(BUILTIN["checks"], {**self.tags, "check": name})
+        self.checks[name] = tally
+        return tally
 
     def custom_series(self, key: object, metric: Metric, tags: Mapping[str, str]) -> int:
         """Series of an author's metric with tags of its own, kept in `custom` under `key`."""
@@ -87,13 +91,13 @@ class Ledger:
         self.custom[key] = series
         return series
 
-    def iteration_series(self) -> tuple[int, int, int]:
-        """Series of `iterations`, `iteration_duration` and `iterations_failed`."""
+    def iteration(self) -> IterationTally:
+        """Where iterations that end under these tags are counted."""
         if self._iteration is None:
-            series = self._shared.recorder.series
+            recorder = self._shared.recorder
             self._iteration = (
-                series(BUILTIN["iterations"], self.tags),
-                series(BUILTIN["iteration_duration"], self.tags),
-                series(BUILTIN["iterations_failed"], self.tags),
+                recorder.counter(BUILTIN["iterations"], self.tags),
+                recorder.rate(BUILTIN["iterations_failed"], self.tags),
+                recorder.series(BUILTIN["iteration_duration"], self.tags),
             )
         return self._iteration

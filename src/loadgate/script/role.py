@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import cycle
+from typing import Final
 
 from loadgate.clients.http.client import HttpClient
 from loadgate.script.failure import describe
@@ -26,6 +27,9 @@ class Outcome(Enum):
     """The scenario raised. Recorded; the user goes on."""
     STOPPED = "stopped"
     """The user has nothing more to do (StopUser): it must not be asked to iterate again."""
+
+
+DONE: Final = Outcome.DONE  # a name of its own: looking into an enum costs more than the comparison
 
 
 class Role:
@@ -51,7 +55,9 @@ class Role:
             for scenario in scenarios
         ]
         self._scenarios = tuple(scenarios)
-        self._alone = len(scenarios) == 1
+        self._alone = scenarios[0] if len(scenarios) == 1 else None
+        self._now = shared.clock.now
+        self._add = shared.recorder.add
         self._turns: Iterator[int] = cycle(rotation([scenario.weight for scenario in scenarios]))
         self._first: Ledger = shared.ledger({}).with_tags(self._tags[0])
 
@@ -66,16 +72,15 @@ class Role:
         Records iterations, iteration_duration and iterations_failed (the share of iterations that raised). Never
         raises, save for a cancellation from outside; an iteration cancelled or stopped is not counted (as in k6).
         """
-        if self._alone:
-            scenario = self._scenarios[0]
-        else:
+        scenario = self._alone
+        if scenario is None:
             turn = next(self._turns)
             scenario = self._scenarios[turn]
             user.enter(user.ledger.with_tags(self._tags[turn]))
-        clock = self._shared.clock
-        outcome = Outcome.DONE
+        now = self._now
+        outcome = DONE
         user.http.planned = planned
-        start = clock.now()
+        start = now()
         try:
             await scenario.iterate(user)
         except StopUser as stop:
@@ -88,11 +93,12 @@ class Role:
             outcome = self._failed(scenario, error)  # something inside the scenario was cancelled, not the user
         except Exception as error:
             outcome = self._failed(scenario, error)
-        ledger = user.ledger
-        iterations, duration, failed = ledger.iteration_series()
-        ledger.add(iterations, 1.0)
-        ledger.add(duration, (clock.now() - start) * 1e3)
-        ledger.add(failed, 0.0 if outcome is Outcome.DONE else 1.0)
+        iterations, failed, duration = user.ledger.iteration()
+        iterations.total += 1.0
+        failed.total += 1
+        if outcome is not DONE:
+            failed.passes += 1
+        self._add(duration, (now() - start) * 1e3)
         user.iteration += 1
         return outcome
 

@@ -16,7 +16,7 @@ from loadgate.script.data import Feeder, read_csv, read_json
 from loadgate.script.loader import load_script
 from loadgate.script.request import fixed_request
 from loadgate.script.scenario import Hook, Scenario, Script
-from loadgate.script.steps import RequestRun, StepScenario
+from loadgate.script.steps import PlainRequestRun
 
 
 def project_script(project: Project, env: Mapping[str, str]) -> Script:
@@ -43,8 +43,8 @@ def url_script(
 ) -> Script:
     """One scenario that sends one request and checks its status: what `--url` runs."""
     plan = fixed_request(method, url, headers=headers or {}, body=body)
-    step = RequestRun(plan, name=f"{plan.method} {url}", status_check="status is 2xx or 3xx")
-    return Script("--url", (Scenario("default", StepScenario((step,), {})),))
+    step = PlainRequestRun(plan, name=f"{plan.method} {url}", status_check="status is 2xx or 3xx")
+    return Script("--url", (Scenario("default", step),))
 
 
 class _Files:

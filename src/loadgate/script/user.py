@@ -79,11 +79,10 @@ class User:
         if isinstance(name, str):
             if subject is not True and subject is not False:
                 subject = _truth(subject)
-            ledger = self.ledger
-            series = ledger.checks.get(name)
-            if series is None:
-                series = ledger.check_series(name)
-            ledger.add(series, 1.0 if subject else 0.0)
+            tally = self.ledger.checks.get(name) or self.ledger.check(name)
+            tally.total += 1
+            if subject:
+                tally.passes += 1
             return subject
         _refuse_awaitable(subject)
         held = [self._holds(subject, label, predicate) for label, predicate in name.items()]

@@ -142,38 +142,47 @@ class HttpClient:
         return self.send(request)
 
     def get(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("GET", url, options)
+        if options:
+            return self.request("GET", url, **options)
+        return self.send(self.context.prepared.get(("GET", url)) or self._plain("GET", url))
 
     def head(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("HEAD", url, options)
+        if options:
+            return self.request("HEAD", url, **options)
+        return self.send(self.context.prepared.get(("HEAD", url)) or self._plain("HEAD", url))
 
     def options(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("OPTIONS", url, options)
+        if options:
+            return self.request("OPTIONS", url, **options)
+        return self.send(self.context.prepared.get(("OPTIONS", url)) or self._plain("OPTIONS", url))
 
     def delete(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("DELETE", url, options)
+        if options:
+            return self.request("DELETE", url, **options)
+        return self.send(self.context.prepared.get(("DELETE", url)) or self._plain("DELETE", url))
 
     def post(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("POST", url, options)
+        if options:
+            return self.request("POST", url, **options)
+        return self.send(self.context.prepared.get(("POST", url)) or self._plain("POST", url))
 
     def put(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("PUT", url, options)
+        if options:
+            return self.request("PUT", url, **options)
+        return self.send(self.context.prepared.get(("PUT", url)) or self._plain("PUT", url))
 
     def patch(self, url: str, **options: Any) -> Awaitable[Response]:
-        return self._plain("PATCH", url, options)
-
-    def _plain(self, method: str, url: str, options: dict[str, Any]) -> Awaitable[Response]:
-        """A request without options is made once per context and URL; then only its bytes are sent."""
         if options:
-            return self.request(method, url, **options)
+            return self.request("PATCH", url, **options)
+        return self.send(self.context.prepared.get(("PATCH", url)) or self._plain("PATCH", url))
+
+    def _plain(self, method: str, url: str) -> Request:
+        """A request without options, made once per context and URL: then only its bytes are sent."""
         prepared = self.context.prepared
-        request = prepared.get((method, url))
-        if request is None:
-            request = self.prepare(method, url)
-            if len(prepared) >= _PREPARED:
-                prepared.clear()
-            prepared[method, url] = request
-        return self.send(request)
+        if len(prepared) >= _PREPARED:
+            prepared.clear()
+        request = prepared[method, url] = self.prepare(method, url)
+        return request
 
     # -- what prepared steps and the engine use
 
@@ -210,15 +219,15 @@ class HttpClient:
     def send(self, request: Request) -> Awaitable[Response]:
         """Send a prepared request. At most one future and no task, while a connection is idle."""
         waiter: asyncio.Future[Response] = self._loop.create_future()
-        called = perf_counter()
-        planned = self.planned or called
+        planned = self.planned
         self.planned = 0.0
         wire = request.wire if self._headers is None and self._cookies is None else self._own_wire(request)
         connection = self._connection
         if connection is not None and connection.request is None and connection.origin is request.origin:
             connection.send(request, wire, planned, waiter)
         else:
-            self._dispatch((request, wire, planned, called, waiter))
+            called = perf_counter()
+            self._dispatch((request, wire, planned or called, called, waiter))
         return waiter
 
     def close(self) -> None:
@@ -364,10 +373,7 @@ class HttpClient:
         """An exchange ended without a usable reply; its sample is recorded already."""
         self.stack.recorder.error(kind.value, request.step.name, text)
         if not waiter.done():
-            response = Response(request, 0, False, None, b"", 0, times)
-            response.error = kind
-            response.error_text = text
-            waiter.set_result(response)
+            waiter.set_result(Response(request, 0, False, None, b"", 0, *times, error=kind, error_text=text))
         self.pump()
 
     def resend(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:

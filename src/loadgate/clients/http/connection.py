@@ -4,18 +4,22 @@ A reply that came in one piece with a stated length and nothing to decode is fin
 for the end of the head, one dict lookup for what it says, one sample, one future. All else goes to `ReplyReader`.
 Requests are never pipelined. One timer a connection guards the request timeout; it is not moved at each request, it
 looks at the current deadline when it fires.
+
+A request is written straight to its socket, past the transport: uvloop would keep it until the end of the loop's turn, when
+sixty other replies may have been handled, and all that time would count as the server's. It is cheaper, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from os import write
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.content import decode_body
-from loadgate.clients.http.head import Head, parse_head
+from loadgate.clients.http.head import Head, known_heads, parse_head
 from loadgate.clients.http.reader import ReplyReader
 from loadgate.clients.http.request import IDEMPOTENT, Request
 from loadgate.clients.http.response import Response
@@ -40,7 +44,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_called",
+        "_fd",
         "_first",
         "_fresh",
         "_held_body",
@@ -69,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._record = owner.stack.recorder.exchange
         self._transport: asyncio.Transport | None = None
+        self._fd = -1
         self._reader: ReplyReader | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
@@ -85,19 +90,29 @@ class Connection(asyncio.Protocol):
     # -- sending
 
     def send(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:
-        """Write `wire`, resolve `waiter` with the reply. `planned` is in clock seconds; the service time starts here."""
+        """Write `wire`, resolve `waiter` with the reply. The service time starts here.
+
+        `planned` is in clock seconds, 0 where the request goes out as soon as it can: then latency is service time.
+        """
         self.request = request
         self._wire = wire
         self._waiter = waiter
-        self._planned = planned
         start = self._start = perf_counter()
+        self._planned = planned or start
+        if len(wire) > _LARGE or request.awaits_continue:
+            self._write_slowly(request, wire)
+        elif self._fd < 0:
+            self._write(wire)
+        else:
+            try:
+                written = write(self._fd, wire)
+            except OSError:  # full, or broken, which the transport will find out and report
+                written = 0
+            if written != len(wire):
+                self._write(wire[written:])
         deadline = start + request.timeout
         if deadline < self._timer_at:
             self._arm(deadline)
-        if len(wire) > _LARGE or request.awaits_continue:
-            self._write_slowly(request, wire)
-        else:
-            self._write(wire)
 
     def send_first(
         self,
@@ -149,9 +164,18 @@ class Connection(asyncio.Protocol):
             if self._reader is None:
                 cut = data.find(b"\r\n\r\n")
                 if cut > 0:
-                    head = parse_head(data[:cut])
-                    if head.plain and len(data) == cut + 4 + head.length and not self._slow:
-                        self._complete(request, head, data, cut + 4, end)
+                    raw = data[:cut]
+                    head = known_heads.get(raw) or parse_head(raw)
+                    at = cut + 4
+                    if head.plain and len(data) == at + head.length and not self._slow:
+                        step = request.step
+                        series, ok = step.outcomes.get(head.status) or step.outcome(head.status)
+                        planned, start = self._planned, self._start
+                        self._record(series, len(self._wire), len(data), planned, start, end, end)
+                        response = Response(request, head.status, ok, head, data, at, planned, start, end, end)
+                        if self._marks is not None:
+                            response._phases = self._record_phases(series, 0.0)
+                        self._complete(response)
                         return
                 self._reader = ReplyReader(bodiless=request.method == "HEAD")
                 self._first = end
@@ -161,14 +185,7 @@ class Connection(asyncio.Protocol):
                 self._received = len(data)
             self.fail(error.kind, str(error))
 
-    def _complete(self, request: Request, head: Head, data: bytes, at: int, end: float) -> None:
-        step = request.step
-        series, ok = step.outcomes.get(head.status) or step.outcome(head.status)
-        planned, start = self._planned, self._start
-        self._record(series, len(self._wire), len(data), planned, start, end, end)
-        response = Response(request, head.status, ok, head, data, at, (planned, start, end, end))
-        if self._marks is not None:
-            response._phases = self._record_phases(series, 0.0)
+    def _complete(self, response: Response) -> None:
         self.request = None
         self._fresh = False
         waiter = self._waiter
@@ -198,7 +215,7 @@ class Connection(asyncio.Protocol):
         times = (self._planned, self._start, self._first, end)
         sending = self._sending(self._first)
         self._record(series, len(self._wire), self._received, *times, sending)
-        response = Response(request, head.status, ok, head, body, 0, times)
+        response = Response(request, head.status, ok, head, body, 0, *times)
         if self._marks is not None or self._slow:
             response._phases = self._record_phases(series, sending)
         waiter = self._waiter
@@ -279,6 +296,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         self._rest()
         self._owner.forget(self)
+        self._fd = -1  # the number may soon belong to another connection
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -292,6 +310,8 @@ class Connection(asyncio.Protocol):
         """Write to `transport` from now on: after a TLS handshake it is another one than was connected."""
         self._transport = transport
         self._write = transport.write
+        socket = transport.get_extra_info("socket")
+        self._fd = -1 if transport.get_extra_info("sslcontext") else socket.fileno()
 
     def connection_lost(self, exc: Exception | None) -> None:
         request, reader = self.request, self._reader

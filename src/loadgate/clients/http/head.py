@@ -20,7 +20,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT: Final = 1024
 _KEPT_LENGTH: Final = 4096
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_known: dict[bytes, Head] = {}
+known_heads: dict[bytes, Head] = {}
+"""Heads parsed lately, by their bytes."""
 
 
 class Head:
@@ -56,13 +57,13 @@ class Head:
 
 def parse_head(raw: bytes) -> Head:
     """The head in `raw` (without the empty line that ends it). Raises ExchangeError(protocol)."""
-    head = _known.get(raw)
+    head = known_heads.get(raw)
     if head is None:
         head = Head(raw)
         if len(raw) <= _KEPT_LENGTH:
-            if len(_known) >= _KEPT:
-                _known.clear()
-            _known[raw] = head
+            if len(known_heads) >= _KEPT:
+                known_heads.clear()
+            known_heads[raw] = head
     return head
 
 
