@@ -1,0 +1,63 @@
+"""What was decided about a run: words, not numbers. `judge` fills these in, `report` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Word(StrEnum):
+    """What a run can come to."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    """A threshold is broken."""
+    INVALID = "invalid"
+    """The run cannot be judged: target down, generator saturated, plan not reached, nothing measured."""
+
+
+EXIT_CODES: Final[Mapping[Word, int]] = MappingProxyType({Word.PASS: 0, Word.FAIL: 1, Word.INVALID: 3})
+"""An interrupted run ends with 130 whatever its verdict."""
+
+INTERRUPTED_EXIT: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`reasons` are whole sentences, the weightiest first; a pass has none."""
+
+    word: Word
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.word]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdResult:
+    """One threshold and what was seen.
+
+    `key` is the metric with its selector, `expression` as written, `statistic` as k6 names it ("p(95)"), `operator` and
+    `bound` the condition. `observed` is in the unit of `bound` (milliseconds for times, shares 0 to 1); NaN: no data.
+    With `over` (s), the worst of all windows that long. `unit` is the metric's: "ms", "share", "count", "bytes", "".
+    """
+
+    key: str
+    expression: str
+    statistic: str
+    operator: str
+    bound: float
+    unit: str
+    observed: float
+    passed: bool
+    over: float | None = None
+    aborted: bool = False
+    """Whether this one ended the run."""
+
+    @property
+    def measured(self) -> bool:
+        return self.observed == self.observed
