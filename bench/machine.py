@@ -1,0 +1,81 @@
+"""The machine that is measured on: its name for the results, and its cores for whoever is pinned to one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """The benchmark cannot be run, or what it measured is worth nothing. Printed as it is; exit code 2."""
+
+
+def two_cores() -> tuple[int, int]:
+    """The cores for the load generator and for the server. Raises BenchError where there are not two to pin to."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise BenchError("the benchmark pins processes to cores, which this system cannot: run it on Linux")
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise BenchError("the benchmark needs two cores: one for the load generator, one for the server")
+    return cores[0], cores[1]
+
+
+def pinned(core: int) -> Callable[[], None]:
+    """What a child process runs before its program, so that it and its children stay on `core`."""
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def raise_file_limit() -> None:
+    """Let the children, who inherit the limit, open as many sockets as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def busy_share(core: int, seconds: float = 0.5) -> float:
+    """The share of `core` that is in use before anything is measured, over `seconds`."""
+
+    def idle_and_all() -> tuple[int, int]:
+        line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
+        ticks = [int(field) for field in line.split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)
+
+    idle, total = idle_and_all()
+    time.sleep(seconds)
+    idle_after, total_after = idle_and_all()
+    return 1.0 - (idle_after - idle) / max(1, total_after - total)
+
+
+def description() -> str:
+    """One line: CPU model, cores, memory, kernel, Python and the day."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    where = "virtual machine, " if "hypervisor" in _cpu_field("flags") else ""
+    return (
+        f"{_cpu_field('model name') or platform.machine()} ({where}{os.cpu_count()} cores, {memory:.0f} GiB), "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def commit() -> str:
+    """The commit of the checkout this runs in, with a plus sign where files differ from it."""
+    root = Path(__file__).parent.parent
+    described = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"],
+        capture_output=True,
+        text=True,
+    )
+    return described.stdout.strip() or "unknown"
+
+
+def _cpu_field(name: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
