@@ -116,7 +116,7 @@ def hey(program: str, load: Load, folder: Path) -> Job:
 def read_loadgate(text: str) -> Done:
     metrics = json.loads(text)["metrics"]
     requests = int(metrics["http_reqs"])
-    return Done(requests, round(metrics["http_req_failed"] * requests))
+    return Done(requests, round((metrics["http_req_failed"] + 1 - metrics["checks"]) * requests))
 
 
 def read_k6(text: str) -> Done:

@@ -1,0 +1,246 @@
+"""Are the times right? Loadgate's percentiles beside what a server with known delays logged: `python -m bench.accuracy`.
+
+Three shapes of delay at a steady rate: a fixed one, a lognormal one, and one with 1 % of slow replies. The service times
+that `loadgate run` reports must lie close to the server's own. Then a server that stands still for a second once in ten:
+the latency must show it, while most service times do not.
+
+Exit code 0: all bars met; 1: one missed; 2: it could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bench import machine, results, tools
+from bench.figures import Bar, exit_code
+from bench.machine import BenchError, pinned
+from bench.process import run
+
+SHAPES: Final = {
+    "fixed": "20 ms",
+    "lognormal": "lognormal, median 10 ms, sigma 0.5",
+    "tail": "1 % at 200 ms, rest 5 ms",
+}
+# percentile: relative and absolute (ms) error allowed, whichever is more
+ALLOWED: Final = {50.0: (0.01, 0.3), 95.0: (0.01, 0.3), 99.0: (0.01, 0.3), 99.9: (0.05, 1.0)}
+STALL_LATENCY: Final = (850.0, 950.0)
+"""Milliseconds between which the 99th percentile of latency must lie: a tenth of the requests wait 0 to 1 s."""
+STALL_MEDIAN: Final = 5.0
+"""Milliseconds the median service time may reach beside the stalls."""
+GRACE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One percentile of one shape, in milliseconds."""
+
+    shape: str
+    percentile: float
+    truth: float
+    measured: float
+
+    @property
+    def allowed(self) -> float:
+        relative, absolute = ALLOWED[self.percentile]
+        return max(relative * self.truth, absolute)
+
+    @property
+    def met(self) -> bool:
+        return abs(self.measured - self.truth) <= self.allowed
+
+    def row(self) -> list[str]:
+        return [
+            SHAPES[self.shape],
+            f"p{self.percentile:g}",
+            f"{self.truth:.3f}",
+            f"{self.measured:.3f}",
+            f"{self.measured - self.truth:+.3f}",
+            f"{self.allowed:.3f}",
+            "met" if self.met else "**missed**",
+        ]
+
+
+class DelayServer:
+    """`bench.delays` as a process of its own on `core`, while entered; `log` is read after it was left."""
+
+    def __init__(self, shape: str, core: int, folder: Path) -> None:
+        self._log = folder / f"{shape}.log"
+        command = [sys.executable, "-m", "bench.delays", shape, "--log", str(self._log)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+            preexec_fn=pinned(core),
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline().strip()
+        if not port.isdigit():
+            self._end()
+            raise BenchError("the server with known delays did not start")
+        self.url = f"http://127.0.0.1:{port}/"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def log(self) -> list[float]:
+        """Milliseconds from reading a request to having written its reply, of every reply."""
+        pairs = array("d", self._log.read_bytes())
+        return [(written - read) * 1e3 for read, written in zip(pairs[::2], pairs[1::2], strict=True)]
+
+    def _end(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def percentile(values: Sequence[float], p: float) -> float:
+    """The smallest value that `p` per cent of all do not exceed: a value that was there, nothing in between."""
+    ordered = sorted(values)
+    return ordered[max(1, math.ceil(p / 100 * len(ordered))) - 1]
+
+
+def points(shape: str, truth: Sequence[float], metrics: dict[str, Any]) -> list[Point]:
+    duration = metrics["http_req_duration"]
+    return [Point(shape, p, percentile(truth, p), duration[f"p{p:g}"]) for p in ALLOWED]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Has Loadgate load a server of a shape, and gives back what it reported and what the server logged."""
+
+    program: str
+    cores: tuple[int, int]
+    folder: Path
+
+    def run(self, shape: str, rate: int, seconds: int) -> tuple[dict[str, Any], list[float]]:
+        """Metrics of the summary, and milliseconds by the server's log. Raises BenchError where the two do not match."""
+        summary = self.folder / f"{shape}.json"
+        with DelayServer(shape, self.cores[1], self.folder) as server:
+            command = [self.program, "run", "--url", server.url, "--rate", f"{rate}/s", "--duration", f"{seconds}s"]
+            command += ["--quiet", "--summary", str(summary), "--out", str(self.folder / shape)]
+            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0))
+        if usage.status != 0:
+            raise BenchError(f"loadgate ended with exit code {usage.status}:\n{usage.output[-3000:]}")
+        metrics: dict[str, Any] = json.loads(summary.read_text())["metrics"]
+        truth = server.log()
+        counted = metrics["http_req_duration"]["count"]
+        if counted != len(truth) or metrics["http_req_failed"] or metrics["dropped_iterations"]:
+            raise BenchError(
+                f"{shape}: {counted:,} requests counted, {len(truth):,} logged by the server, "
+                f"{metrics['http_req_failed']:.2%} failed, {metrics['dropped_iterations']:,} dropped: nothing to compare"
+            )
+        return metrics, truth
+
+
+def stall_bars(metrics: dict[str, Any]) -> list[Bar]:
+    latency, duration = metrics["http_req_latency"], metrics["http_req_duration"]
+    return [
+        Bar("stall of 1 s in 10: p99 of latency", latency["p99"], STALL_LATENCY[0], " ms", least=True),
+        Bar("stall of 1 s in 10: p99 of latency", latency["p99"], STALL_LATENCY[1], " ms"),
+        Bar("stall of 1 s in 10: median service time", duration["p50"], STALL_MEDIAN, " ms"),
+    ]
+
+
+def stall_table(metrics: dict[str, Any]) -> str:
+    names = ("p50", "p90", "p95", "p99", "p99.9", "max")
+    rows = [
+        [title, *(f"{metrics[metric][name]:.2f}" for name in names)]
+        for title, metric in (
+            ("latency, from the planned start", "http_req_latency"),
+            ("service time", "http_req_duration"),
+        )
+    ]
+    return results.table(["ms", *names], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    cores = machine.two_cores()
+    program = options.loadgate or tools.find("loadgate")
+    if program is None:
+        raise BenchError(
+            "loadgate is not installed in this environment: start this with scripts/bench, which does that"
+        )
+    machine.raise_file_limit()
+    busy = ", ".join(f"core {core} {machine.busy_share(core):.0%}" for core in cores)
+    found: list[Point] = []
+    with tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
+        runner = Runner(program, cores, Path(folder))
+        for shape, words in SHAPES.items():
+            print(f"accuracy: {words}, {options.rate}/s for {options.seconds} s", flush=True)
+            metrics, truth = runner.run(shape, options.rate, options.seconds)
+            found += points(shape, truth, metrics)
+        print(f"stall: {options.stall_rate}/s for {options.stall_seconds} s", flush=True)
+        stalled, _ = runner.run("stall", options.stall_rate, options.stall_seconds)
+    head = ["delay", "percentile", "server, ms", "loadgate, ms", "difference", "allowed", ""]
+    table = results.table(head, [point.row() for point in found])
+    bars = stall_bars(stalled)
+    promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
+    stalls = stall_table(stalled)
+    print(f"\n{table}\n\n{stalls}\n\n{promises}\n")
+    if options.write:
+        about = (
+            f"Machine: {machine.description()}; busy before the start: {busy}.\n"
+            f"Version: {tools.LOADGATE.version(program)}; commit {machine.commit()}.\n"
+            "Command: `python -m bench.accuracy` (as `scripts/bench` runs it)."
+        )
+        setting = (
+            f"Service times at {options.rate} requests/s for {options.seconds} s, beside the times the server logged from "
+            "having read a request to having\nwritten its reply (server and generator each have a core to themselves)."
+        )
+        stalling = (
+            f"A server that stands still for 1 s once in 10 s, at {options.stall_rate} requests/s for "
+            f"{options.stall_seconds} s: a tenth of all requests meet a stall and wait\nbetween 0 and 1 s, so the 99th "
+            "percentile is 0.9 s. The plan goes on during a stall, so what is sent then waits in\nservice time too; a closed "
+            "loop would have seen one slow request a user."
+        )
+        results.write("Accuracy", f"{setting}\n\n{table}\n\n{stalling}\n\n{stalls}\n\n{promises}\n\n{about}")
+    missed = [point for point in found if not point.met]
+    return max(exit_code(bars), 1 if missed else 0)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=int, default=800, help="requests per second (default 800)")
+    parser.add_argument("--seconds", type=int, default=20, help="length of each load (default 20)")
+    parser.add_argument("--stall-rate", type=int, default=500, help="requests per second on the stalling server")
+    parser.add_argument("--stall-seconds", type=int, default=30, help="length of its load (default 30)")
+    parser.add_argument("--loadgate", metavar="PROGRAM", help="measure this program instead of the installed loadgate")
+    parser.add_argument("--write", action="store_true", help="write the tables to bench/RESULTS.md")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
