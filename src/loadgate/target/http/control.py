@@ -1,0 +1,94 @@
+"""`/api/chaos`: reading and changing what is injected, while running.
+
+GET gives the effective configuration, PUT replaces it whole (parts left out are off), PATCH and POST change the parts
+they name, DELETE goes back to how the target was started. A configuration with an error changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from loadgate.target.chaos import Chaos, Injector, injector
+from loadgate.target.http.reply import Reply, error_reply, object_reply
+from loadgate.target.http.routes import Call, Routes
+from loadgate.target.settings import ChaosError, from_plain, merged, to_plain
+
+
+class Control:
+    """Holds the configuration. `injector` is what the connections draw from, None when nothing is injected."""
+
+    def __init__(self, chaos: Chaos, now: Callable[[], float]) -> None:
+        self._now = now
+        self._original = chaos
+        self.chaos = chaos
+        self.injector: Injector | None = None
+        self.apply(chaos)
+
+    def apply(self, chaos: Chaos) -> None:
+        """Take `chaos` into effect from now on, with a fresh sequence of draws."""
+        self.chaos = chaos
+        self.injector = injector(chaos, self._now())
+
+    def add_to(self, routes: Routes) -> None:
+        def put(call: Call) -> Reply:
+            return self._changed(call, routes, lambda value: from_plain(value, self._original.seed))
+
+        def patch(call: Call) -> Reply:
+            return self._changed(call, routes, lambda value: merged(self.chaos, value))
+
+        routes.add("/api/chaos/config", GET=self._show, PUT=put, PATCH=patch, POST=patch, DELETE=self._reset)
+        routes.add("/api/chaos/reset", POST=self._reset)
+        routes.add("/api/chaos/enable", POST=lambda call: self._switch(True))
+        routes.add("/api/chaos/disable", POST=lambda call: self._switch(False))
+
+    def _show(self, call: Call | None = None) -> Reply:
+        return object_reply(200, to_plain(self.chaos))
+
+    def _reset(self, call: Call) -> Reply:
+        self.apply(self._original)
+        return self._show()
+
+    def _switch(self, on: bool) -> Reply:
+        self.apply(msgspec.structs.replace(self.chaos, enabled=on))
+        return self._show()
+
+    def _changed(self, call: Call, routes: Routes, read: Callable[[Any], Chaos]) -> Reply:
+        try:
+            chaos = read(_strict_json(call.request.body))
+            check_routes(chaos, routes)
+        except ChaosError as error:
+            return error_reply(400, error.message + (f" ({error.hint})" if error.hint else ""))
+        self.apply(chaos)
+        return self._show()
+
+
+def check_routes(chaos: Chaos, routes: Routes) -> None:
+    """Raises ChaosError for an override that no request can ever match."""
+    for path in chaos.routes:
+        if not routes.covers(path):
+            raise ChaosError(f"routes.{path}: no route begins so", "for example /users or /users/7")
+
+
+def _strict_json(body: bytes) -> Any:
+    """JSON without repeated keys and without NaN. Raises ChaosError."""
+    try:
+        return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ChaosError(f"the body is not JSON: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in fields:
+            raise ChaosError(f"{key}: given twice in one object")
+        fields[key] = value
+    return fields
+
+
+def _no_number(text: str) -> float:
+    raise ChaosError(f"{text} is not a JSON number")
