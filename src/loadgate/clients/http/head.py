@@ -15,7 +15,9 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 LIMIT: Final = 64 * 1024
 """Bytes a head may have before it is taken for something else than HTTP."""
 
-_GRAMMAR = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*)*")
+_STATUS_LINE: Final = rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?"
+_NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:"
+_GRAMMAR = re.compile(_STATUS_LINE + rb"(?:\r\n" + _NAME + rb"[^\r\n\0]*)*")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT: Final = 1024
 _KEPT_LENGTH: Final = 4096
@@ -35,7 +37,7 @@ class Head:
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) > LIMIT or _GRAMMAR.fullmatch(raw) is None:
-            raise ExchangeError(ErrorKind.PROTOCOL, f"malformed reply head: {sample(raw)}")
+            raise ExchangeError(ErrorKind.PROTOCOL, fault(raw))
         self.raw = raw
         self.status = status = int(raw[9:12])
         lower = raw.lower()
@@ -65,6 +67,31 @@ def parse_head(raw: bytes) -> Head:
                 known_heads.clear()
             known_heads[raw] = head
     return head
+
+
+def fault(raw: bytes) -> str:
+    """What is wrong with a head, whole or not: the first line that is not as it must be, and which one it is."""
+    if raw[:7] != b"HTTP/1."[: len(raw)]:
+        return f"reply is not HTTP/1: {sample(raw)}"
+    if len(raw) > LIMIT:
+        return f"reply head is over {LIMIT:,} bytes long: {sample(raw)}"
+    for number, line in enumerate(raw.split(b"\r\n"), 1):
+        if b"\n" in line:
+            return f"line {number} of the reply head ends in a bare line feed: {sample(_before_value(line))}"
+        if number == 1:
+            if re.fullmatch(_STATUS_LINE, line) is None:
+                return f"malformed status line: {sample(line)}"
+        elif re.match(_NAME, line) is None:
+            return f"line {number} of the reply head is no header field: {sample(_before_value(line))}"
+        elif re.search(rb"[\r\0]", line):
+            return f"line {number} of the reply head has a control character in it: {sample(_before_value(line))}"
+    return f"malformed reply head: {sample(raw)}"
+
+
+def _before_value(line: bytes) -> bytes:
+    """Values stay out of errors: cookies are among them."""
+    name, colon, _ = line.partition(b":")
+    return name + colon
 
 
 def sample(raw: bytes) -> str:

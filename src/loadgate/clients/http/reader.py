@@ -11,7 +11,7 @@ from typing import Final
 import httptools
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.clients.http.head import LIMIT, Head, parse_head, sample
+from loadgate.clients.http.head import LIMIT, Head, fault, parse_head, sample
 
 _BODILESS: Final = frozenset({204, 304})
 _CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -57,11 +57,21 @@ class ReplyReader:
             self.done = True
             return
         if head is None:
-            raise ExchangeError(ErrorKind.CUT, f"reply ended within its head: {sample(self._buffer)}")
+            if not self._buffer:
+                raise ExchangeError(ErrorKind.CUT, "connection closed after an interim reply (status 1xx)")
+            raise ExchangeError(ErrorKind.CUT, f"reply ended within its head: {sample(self._status_line())}")
         got = sum(map(len, self._chunks))
         if head.chunked:
             raise ExchangeError(ErrorKind.CUT, f"reply ended before its last chunk, after {got:,} bytes of body")
         raise ExchangeError(ErrorKind.CUT, f"reply ended after {got:,} of {head.length:,} bytes of body")
+
+    @property
+    def begun(self) -> bool:
+        """Whether a byte of the reply itself, not only interim ones, has come."""
+        return self.head is not None or bool(self._buffer)
+
+    def _status_line(self) -> bytes:
+        return self._buffer.partition(b"\r\n")[0]
 
     def _find_head(self, buffer: bytes) -> bytes:
         """Set `head` once it is whole and return what follows it; interim (1xx) heads are passed over."""
@@ -92,9 +102,10 @@ class ReplyReader:
 
     @staticmethod
     def _check_beginning(buffer: bytes) -> None:
-        start = buffer[:7]
-        if start != b"HTTP/1."[: len(start)] or b"\n\n" in buffer or len(buffer) > LIMIT:
-            raise ExchangeError(ErrorKind.PROTOCOL, f"reply is not HTTP/1: {sample(buffer)}")
+        # a bare line feed is told from the start, since a head whose lines end in one never comes to its end
+        alien = buffer[:7] != b"HTTP/1."[: len(buffer)]
+        if alien or len(buffer) > LIMIT or buffer.count(b"\n") != buffer.count(b"\r\n"):
+            raise ExchangeError(ErrorKind.PROTOCOL, fault(buffer))
 
     def _take(self, data: bytes) -> None:
         if self._parser is not None:
