@@ -262,5 +262,3 @@ def test_an_error_shown_to_the_user_holds_no_password_of_the_url() -> None:
             assert "hunter2" not in str(list(here.recorder.errors))
 
     talk(main)
-
-

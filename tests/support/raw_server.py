@@ -107,7 +107,7 @@ class RawServer:
 
     @property
     def open_connections(self) -> int:
-        return sum(not peer.ended for peer in self._peers)
+        return sum(peer.transport is not None and not peer.ended for peer in self._peers)
 
     @property
     def url(self) -> str:
@@ -134,7 +134,7 @@ class RawServer:
         assert self._server is not None
         self._server.close()
         for peer in self._peers:
-            peer.transport.abort()
+            peer.abort()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -209,7 +209,8 @@ class _Peer(asyncio.Protocol):
         self.number = number
         self.buffer = bytearray()
         self.ended = False
-        self.transport: asyncio.Transport
+        self.transport: asyncio.Transport | None = None
+        """None until there is a connection: a TLS handshake may fail before."""
         self._connected = connected
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
@@ -254,12 +255,18 @@ class _Peer(asyncio.Protocol):
     async def say(self, data: bytes) -> None:
         if self.ended:
             raise _GoneError
+        assert self.transport is not None
         self.transport.write(data)
         await self._writable.wait()
         for _ in range(3):  # so that the client, on the same loop, has read this piece before the next is written
             await asyncio.sleep(0)
 
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
     def end(self, *, reset: bool) -> None:
+        assert self.transport is not None
         if reset:
             peer = self.transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.errors import LoadgateError
+from loadgate.errors import LoadgateError, redact_url
 
 CONNECTS_AT_ONCE = 100
 RESOLVE_TTL = 300.0
@@ -64,11 +65,15 @@ def parse_origin(url: str) -> tuple[Origin, str]:
     """Split an absolute URL into its origin and its request target (path and query, at least `/`).
 
     `http+unix://%2Frun%2Fapp.sock/path` names a Unix socket, as Docker's clients write it.
-    Raises ValueError with a sentence for anything that is not http, https or http+unix.
+    Raises ValueError with a sentence, in which passwords are masked, for anything that is not http, https or http+unix.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its text may quote a password
+        raise ValueError(f"`{redact_url(url)}` is not a URL: look at its host and port") from None
     if parts.scheme not in ("http", "https", "http+unix"):
-        raise ValueError(f"`{url}` is not an http://, https:// or http+unix:// URL")
+        raise ValueError(f"`{redact_url(url)}` is not an http://, https:// or http+unix:// URL")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme == "http+unix":
         path = unquote(parts.netloc)
@@ -77,7 +82,7 @@ def parse_origin(url: str) -> tuple[Origin, str]:
         return Origin("http", "localhost", 0, path), target
     host = parts.hostname
     if not host:
-        raise ValueError(f"`{url}` names no host")
+        raise ValueError(f"`{redact_url(url)}` names no host")
     if not host.isascii():
         try:
             host = host.encode("idna").decode("ascii")
@@ -85,7 +90,8 @@ def parse_origin(url: str) -> tuple[Origin, str]:
             raise ValueError(f"`{host}` is not a host name") from None
     if _HOST.fullmatch(host) is None:
         raise ValueError(f"`{host}` is not a host name")
-    port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
     return Origin(parts.scheme, host, port), target
 
 
@@ -171,15 +177,19 @@ class Connector:
         except TimeoutError:
             text = f"not sent within {limit:g} s: {CONNECTS_AT_ONCE} other connections were being opened"
             raise ExchangeError(ErrorKind.TIMEOUT, text) from None
+        addresses: list[Address] | None = None
         try:
-            left = min(self.connect_timeout, limit - (perf_counter() - asked))
+            now = perf_counter()
+            left = min(self.connect_timeout, limit - (now - asked))
             async with asyncio.timeout(left):
                 addresses = await self._resolve(origin)
                 marks.blocked += perf_counter() - asked
-                transport = await self._first(origin, addresses, factory, marks)
+                transport = await self._first(origin, addresses, factory, marks, now + left)
                 marks.opening = perf_counter() - asked
                 return transport
         except TimeoutError:
+            if addresses is None:
+                raise ExchangeError(ErrorKind.DNS, f"{origin.host}: no answer to its lookup in {left:.3g} s") from None
             stage = "TLS handshake with" if marks.connecting else "connection to"
             kind = ErrorKind.TLS if marks.connecting else ErrorKind.CONNECT
             raise ExchangeError(kind, f"{stage} {origin} not made in {left:.3g} s") from None
@@ -217,27 +227,50 @@ class Connector:
         addresses: list[Address],
         factory: Callable[[], asyncio.Protocol],
         marks: ConnectMarks,
+        deadline: float,
     ) -> asyncio.Transport:
-        """The first address that accepts, tried in the resolver's order (RFC 6724)."""
-        loop = asyncio.get_running_loop()
+        """The first address that accepts, tried in the resolver's order (RFC 6724); each may take its share of the time."""
         began = perf_counter()
         if origin.path:
-            try:
-                transport, _ = await loop.create_unix_connection(factory, origin.path)
-            except OSError as error:
-                raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(error)}") from None
+            transport = await self._unix(origin, factory)
             marks.connecting = perf_counter() - began
             return transport
+        loop = asyncio.get_running_loop()
         refused: OSError | None = None
-        for family, address in addresses:
+        for tried, (family, address) in enumerate(addresses):
+            share = (deadline - perf_counter()) / (len(addresses) - tried)
+            host = f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else address[0]
             try:
-                transport, _ = await loop.create_connection(factory, address[0], address[1], family=family)
-            except OSError as error:
+                async with asyncio.timeout(share):
+                    transport, _ = await loop.create_connection(factory, host, address[1], family=family)
+            except OSError as error:  # which TimeoutError is, too
                 refused = refused or error
                 continue
             marks.connecting = perf_counter() - began
             return await self._handshake(origin, transport, marks) if origin.tls else transport
+        if isinstance(refused, TimeoutError) and not refused.errno:
+            raise TimeoutError
         raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(refused) if refused else 'no address'}")
+
+    async def _unix(self, origin: Origin, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        """Connect to a Unix socket. Linux refuses at once (EAGAIN) where its backlog is full, so it is asked again."""
+        pause = 0.001
+        while True:
+            peer = socket.socket(socket.AF_UNIX)
+            peer.setblocking(False)
+            try:
+                peer.connect(origin.path)
+            except BlockingIOError:
+                peer.close()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.02)
+            except OSError as error:
+                peer.close()
+                raise ExchangeError(ErrorKind.CONNECT, f"{origin}: {describe(error)}") from None
+            else:
+                break
+        transport, _ = await asyncio.get_running_loop().create_unix_connection(factory, sock=peer)
+        return transport
 
     async def _handshake(self, origin: Origin, transport: asyncio.Transport, marks: ConnectMarks) -> asyncio.Transport:
         if self._context is None:
@@ -250,9 +283,7 @@ class Connector:
             )
         except BaseException as error:
             transport.abort()
-            if isinstance(error, ssl.SSLCertVerificationError):
-                raise ExchangeError(ErrorKind.TLS, f"{origin}: {error.verify_message}") from None
-            if isinstance(error, (OSError, EOFError)):  # SSLError is an OSError
+            if isinstance(error, OSError | EOFError):  # SSLError is an OSError
                 raise ExchangeError(ErrorKind.TLS, f"{origin}: {describe(error)}") from None
             raise
         assert secure is not None
@@ -260,10 +291,29 @@ class Connector:
         return secure
 
 
+_TLS_REASONS: Final = {
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
+    "RECORD_LAYER_FAILURE": "the server does not speak TLS on this port",
+    "HTTP_REQUEST": "the server does not speak TLS on this port",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server demands a client certificate (certificate required)",
+}
+"""OpenSSL's reasons that need a word more."""
+
+_WITHOUT_NUMBER: Final = {
+    ConnectionResetError: "connection reset by peer",
+    ConnectionAbortedError: "connection closed by peer",
+    BrokenPipeError: "connection closed by peer",
+    TimeoutError: "no answer",
+    EOFError: "connection closed by peer",
+}
+
+
 def describe(error: BaseException) -> str:
     """The cause of a failed system or TLS call in a few words, without Python's wrapping."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).lower().replace("_", " ")
+        return _TLS_REASONS.get(error.reason or "") or (error.reason or str(error)).lower().replace("_", " ")
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
+    return str(error) or _WITHOUT_NUMBER.get(type(error)) or type(error).__name__

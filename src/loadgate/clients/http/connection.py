@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.content import decode_body
-from loadgate.clients.http.head import Head, known_heads, parse_head
+from loadgate.clients.http.head import known_heads, parse_head
 from loadgate.clients.http.reader import ReplyReader
 from loadgate.clients.http.request import IDEMPOTENT, Request
 from loadgate.clients.http.response import Response
@@ -332,7 +332,10 @@ class Connection(asyncio.Protocol):
         if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
             self.fail(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
         elif self._fresh or request.method not in IDEMPOTENT or not isinstance(exc, ConnectionError | None):
-            self.fail(ErrorKind.RESET, describe(exc) if exc else "connection closed before the reply")
+            text = describe(exc) if exc else "connection closed before the reply"
+            if self._fresh and self.origin.tls and self._owner.stack.connector.tls.cert is None:
+                text += ", just after the TLS handshake: does the server demand a client certificate?"
+            self.fail(ErrorKind.RESET, text)
         else:
             # the server gave an idle connection up while the request was on its way: not a fault of either side
             waiter, planned, wire = self._waiter, self._planned, self._wire
