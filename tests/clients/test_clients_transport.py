@@ -25,7 +25,7 @@ from tests.support.http_talk import Talk, assert_error, talk
 from tests.support.raw_server import CLOSE, OK, RESET, RawServer
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
-LOOPS = [uvloop.new_event_loop, asyncio.SelectorEventLoop]
+LOOPS: list[NewLoop] = [uvloop.new_event_loop, asyncio.SelectorEventLoop]
 both_loops = pytest.mark.parametrize("new_loop", LOOPS)
 
 

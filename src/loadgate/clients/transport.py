@@ -299,7 +299,7 @@ _TLS_REASONS: Final = {
 }
 """OpenSSL's reasons that need a word more."""
 
-_WITHOUT_NUMBER: Final = {
+_WITHOUT_NUMBER: Final[dict[type[BaseException], str]] = {
     ConnectionResetError: "connection reset by peer",
     ConnectionAbortedError: "connection closed by peer",
     BrokenPipeError: "connection closed by peer",
