@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from loadgate.units import UnitError, parse_duration, parse_rate
+from loadgate.units import UnitError, format_duration, parse_duration, parse_rate
 
 GRACEFUL_STOP: Final = 30.0
 GRACEFUL_RAMP_DOWN: Final = 30.0
@@ -92,9 +92,36 @@ class LoadSpec:
         return sum(stage.duration for stage in self.stages) if self.stages else self.duration
 
     @property
+    def words(self) -> str:
+        """The load as one would say it: "10 VUs for 30s", "500/s for 1m with up to 10,000 VUs"."""
+        length = format_duration(self.length)
+        if self.executor.counted:
+            each = " each" if self.executor is Executor.PER_VU_ITERATIONS else ""
+            text = f"{_vus(self.vus)}, {self.iterations:,} iterations{each}, at most {length}"
+        elif self.executor is Executor.CONSTANT_VUS:
+            text = f"{_vus(self.vus)} for {length}"
+        elif self.executor is Executor.CONSTANT_ARRIVAL_RATE:
+            text = f"{self.rate:,g}/s for {length} with up to {_vus(self.max_vus)}"
+        elif self.executor is Executor.RAMPING_VUS:
+            most = max(self.start_vus, *(round(stage.target) for stage in self.stages))
+            text = f"up to {_vus(most)} for {length} in {_stages(self.stages)}"
+        else:
+            most_rate = max(self.start_rate, *(stage.target for stage in self.stages))
+            text = f"up to {most_rate:,g}/s for {length} in {_stages(self.stages)} with up to {_vus(self.max_vus)}"
+        return text if not self.start_time else f"{text}, from {format_duration(self.start_time)} on"
+
+    @property
     def end(self) -> float:
         """Planned seconds from the start of the run to its last possible new iteration."""
         return self.start_time + self.length
+
+
+def _vus(count: int) -> str:
+    return f"{count:,} VU" if count == 1 else f"{count:,} VUs"
+
+
+def _stages(stages: tuple[Stage, ...]) -> str:
+    return f"{len(stages)} stage" if len(stages) == 1 else f"{len(stages)} stages"
 
 
 def parse_stage(text: str) -> StageText:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -74,6 +74,15 @@ def read_steps(node: Node, place: Place) -> tuple[Step, ...]:
     if isinstance(node, Listing) and not node.items:
         raise place.refuse(node, "a list of at least one step", "this list is empty")
     return tuple(step for step in fields.items(_step)(node, place) if step is not None)
+
+
+def requests_of(steps: tuple[Step, ...]) -> Iterator[RequestStep]:
+    """The requests among `steps`, those in groups too, in order."""
+    for step in steps:
+        if isinstance(step, GroupStep):
+            yield from requests_of(step.steps)
+        elif isinstance(step, RequestStep):
+            yield step
 
 
 def _step(node: Node, place: Place) -> Step | None:

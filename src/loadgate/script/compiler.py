@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from loadgate.config.scenarios import ScenarioSpec
-from loadgate.config.steps import GroupStep, RequestStep, ThinkStep
+from loadgate.config.steps import GroupStep, RequestStep, ThinkStep, requests_of
 from loadgate.config.steps import Step as StepSpec
 from loadgate.errors import Problem
 from loadgate.script.data import Feeder
@@ -46,7 +46,7 @@ class _StepCompiler:
     ) -> None:
         self._captured: set[str] = set()
         self._later = {
-            capture.name: step.name for step in reversed(list(_requests(spec.steps))) for capture in step.captures
+            capture.name: step.name for step in reversed(list(requests_of(spec.steps))) for capture in step.captures
         }
         self._data = {name: feeder.columns for name, feeder in feeders.items()}
         self._vars = vars
@@ -91,11 +91,3 @@ class _StepCompiler:
             captures=frozenset(self._captured), later=self._later, vars=self._vars, env=self._env, data=self._data
         )
         return TemplateCompiler(names, self._problems)
-
-
-def _requests(steps: tuple[StepSpec, ...]) -> Iterator[RequestStep]:
-    for step in steps:
-        if isinstance(step, GroupStep):
-            yield from _requests(step.steps)
-        elif isinstance(step, RequestStep):
-            yield step

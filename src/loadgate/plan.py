@@ -1,0 +1,278 @@
+"""What to run: the one answer that files, flags and defaults give together. Everything wrong with them is found here.
+
+`run` carries a plan out and `check` only makes it, so that both find the same mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadgate.config.fields import Context, Place, Refusal
+from loadgate.config.profile import Profile, profile_from_flags, read_profile
+from loadgate.config.project import Project, load_project, parse_project
+from loadgate.config.source import parse_source
+from loadgate.config.steps import requests_of
+from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
+from loadgate.config.thresholds import Threshold, check_thresholds
+from loadgate.errors import ConfigError, LoadgateError, Problem, Span
+from loadgate.measure.metric import BUILTIN
+from loadgate.script.loader import load_script
+from loadgate.script.scenario import Script
+from loadgate.script.source import project_script, url_script
+
+CONFIG_NAME: Final = "loadgate.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says; None (or nothing): not given. Texts as typed."""
+
+    what: str | None = None
+    config: Path | None = None
+    url: str | None = None
+    method: str | None = None
+    headers: tuple[str, ...] = ()
+    body: str | None = None
+    vus: int | None = None
+    duration: str | None = None
+    rate: str | None = None
+    stages: tuple[str, ...] = ()
+    iterations: int | None = None
+    max_vus: int | None = None
+    warmup: str | None = None
+    thresholds: tuple[str, ...] = ()
+    seed: int | None = None
+
+    @property
+    def say_load(self) -> bool:
+        """Whether they say how much load, which then stands instead of what a profile says."""
+        given = (self.vus, self.duration, self.rate, self.iterations, self.max_vus)
+        return bool(self.stages) or any(value is not None for value in given)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run needs to know. `embedded`: the target is Loadgate's own, to be started first."""
+
+    profile: Profile
+    script: Script
+    target: TargetSpec
+    embedded: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Texts of the files that define what users do, by name: a change in them is another measurement."""
+
+
+def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
+    """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
+    project = _project(flags, env)
+    if (flags.method or flags.body is not None) and (flags.url is None or flags.what is not None or flags.config):
+        given = "--method" if flags.method else "--body"
+        raise LoadgateError(f"{given} is for --url alone", "in loadgate.yml, each step says its own method and body")
+    if flags.what is not None and flags.what.endswith(".py"):
+        plan = _script_plan(Path(flags.what), flags, project)
+    elif project is not None:
+        plan = _project_plan(project, flags, env)
+    elif flags.what is not None:
+        raise LoadgateError(
+            f"there is no {CONFIG_NAME} here to find the profile `{flags.what}` in",
+            "give --config FILE, a script that ends in .py, or --url URL",
+        )
+    elif flags.url is not None:
+        plan = _url_plan(flags, flags.url)
+    else:
+        plan = _standard_plan(env)
+    return _checked(_with_flags(plan, flags))
+
+
+def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
+    """The plan of a script, or of each profile of a project. Raises ConfigError with every problem."""
+    if path.suffix == ".py":
+        return [_checked(_script_plan(path, Flags(), None))]
+    project = load_project(path, env)
+    script = _project_script(project, env)
+    names: Sequence[str | None] = list(project.profiles) or [None]
+    return [_checked(Plan(_profile_of(project, name), script, project.target)) for name in names]
+
+
+def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
+    """The project that is named or lies in the working folder."""
+    if flags.config is not None:
+        return load_project(flags.config, env)
+    path = Path(CONFIG_NAME)
+    if not path.is_file() or (flags.url is not None and flags.what is None):
+        return None  # a URL and nothing else means that URL, whatever lies around
+    return load_project(path, env)
+
+
+def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Plan:
+    if flags.what is None and flags.say_load and len(project.profiles) != 1:
+        profile = _flags_profile(flags)
+    else:
+        profile = _profile_of(project, flags.what)
+    if project.target.url is None and flags.url is None:
+        _need_target(project)
+    paths = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
+    return Plan(profile, _project_script(project, env), project.target, sources=_texts(paths))
+
+
+def _need_target(project: Project) -> None:
+    """Raise ConfigError where a step has only a path, and nothing says on which host."""
+    steps = [step for scenario in project.scenarios for step in requests_of(scenario.steps)]
+    note = "give `target: {url: ...}`, or --url on the command line"
+    problems = [
+        Problem("there is no target URL for this path", step.url.span, "", note)
+        for step in steps
+        if step.url.text.startswith("/")
+    ]
+    if not project.scenarios:
+        problems.append(Problem(f"{project.path} names no target and no scenario", note=note))
+    if problems:
+        raise ConfigError(problems[:1])
+
+
+def _profile_of(project: Project, name: str | None) -> Profile:
+    if name is None and not project.profiles:
+        return profile_from_flags()
+    return project.profile(name)
+
+
+def _project_script(project: Project, env: Mapping[str, str]) -> Script:
+    return project_script(project, env) if project.scenarios else url_script("/")
+
+
+def _texts(paths: Sequence[Path]) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8", "replace") for path in paths}
+
+
+def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
+    script = load_script(path)
+    profile = _flags_profile(flags) if script.options is None else _options_profile(path, script)
+    target = project.target if project is not None else TargetSpec()
+    return Plan(replace(profile, name=path.stem), script, target, sources=_texts([path]))
+
+
+def _options_profile(path: Path, script: Script) -> Profile:
+    """The profile in a script's `options`. It is read as text, so that mistakes are shown with their place in it."""
+    try:
+        text = msgspec.json.format(msgspec.json.encode(script.options), indent=2).decode("utf-8")
+    except TypeError as error:
+        raise ConfigError(
+            [Problem(f"`options` of {path.name} hold something that is no plain value: {error}")]
+        ) from None
+    source = parse_source(text, f"{path} (options)")
+    context = Context({}, path.parent, list(source.problems))
+    names = tuple(scenario.name for scenario in script.scenarios)
+    profile = None
+    try:
+        profile = read_profile(path.stem, source.tree, Place("`options`", context), names)
+    except Refusal as refusal:
+        context.problems.append(refusal.problem)
+    if context.problems or profile is None:
+        raise ConfigError(context.problems)
+    return profile
+
+
+def _url_plan(flags: Flags, url: str) -> Plan:
+    """One request, again and again. What stands before its path is the target."""
+    base = target_from_url(url.partition("#")[0].partition("?")[0])
+    body = None if flags.body is None else flags.body.encode("utf-8")
+    try:
+        script = url_script(url, method=(flags.method or "GET").upper(), headers=_headers(flags.headers), body=body)
+    except ValueError as error:
+        raise ConfigError([Problem(f"--url: {error}")]) from None
+    return Plan(_flags_profile(flags), script, base)
+
+
+def _standard_plan(env: Mapping[str, str]) -> Plan:
+    """The short standard test of the embedded target."""
+    text = (files("loadgate") / "standard.yml").read_text("utf-8")
+    project = parse_project(text, Path("standard.yml"), env)
+    plan = Plan(project.profile(None), project_script(project, env), TargetSpec(), embedded=True)
+    return replace(plan, sources={"standard.yml": text})
+
+
+def _with_flags(plan: Plan, flags: Flags) -> Plan:
+    """`plan` with what the command line says over what the files say."""
+    profile, target = plan.profile, plan.target
+    if flags.say_load:
+        said = _flags_profile(flags)
+        profile = replace(profile, loads=said.loads)
+    if flags.warmup is not None:
+        profile = replace(profile, warmup=_flags_profile(flags).warmup)
+    if flags.seed is not None:
+        profile = replace(profile, seed=flags.seed)
+    if flags.thresholds:
+        profile = replace(profile, thresholds=(*profile.thresholds, *_thresholds(flags.thresholds)))
+    if flags.url is not None and plan.sources:  # files say what to do, the flag says where
+        target = replace(target, url=target_from_url(flags.url).url)
+    if flags.headers:
+        target = replace(target, headers={**target.headers, **_headers(flags.headers)})
+    return replace(plan, profile=profile, target=target)
+
+
+def _flags_profile(flags: Flags) -> Profile:
+    return profile_from_flags(
+        vus=flags.vus,
+        duration=flags.duration,
+        rate=flags.rate,
+        stages=flags.stages,
+        iterations=flags.iterations,
+        max_vus=flags.max_vus,
+        warmup=flags.warmup,
+        seed=flags.seed,
+    )
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    """`Name: value` texts as curl and hey take them. Raises ConfigError."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise ConfigError(
+                [Problem("--header must be `Name: value`", note="for example --header 'accept: text/html'")]
+            )
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _thresholds(texts: Sequence[str]) -> list[Threshold]:
+    """`metric: expression` texts. Raises ConfigError with a caret for each that is wrong."""
+    problems: list[Problem] = []
+    found: list[Threshold] = []
+    for text in texts:
+        metric, expression = _split_threshold(text)
+        if not expression:
+            note = "for example --threshold 'http_req_duration: p(95)<500'"
+            problems.append(Problem(f"--threshold `{text}` must be `metric: expression`", note=note))
+            continue
+        whole = Span("--threshold", 1, 1, len(text), (text,))
+        place = whole.part(text, text.rindex(expression), len(expression))
+        key = whole.part(text, text.index(metric), len(metric))
+        try:
+            found.append(parse_threshold(metric, expression, span=place, key_span=key))
+        except ThresholdError as error:
+            problems.append(error.problem(key if error.text == metric else place))
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _split_threshold(text: str) -> tuple[str, str]:
+    """Metric and expression; a selector in braces has colons of its own."""
+    at = text.find(":", text.find("}") + 1)
+    return (text, "") if at < 0 else (text[:at].strip(), text[at + 1 :].strip())
+
+
+def _checked(plan: Plan) -> Plan:
+    """`plan`, if its thresholds speak of metrics there are. Raises ConfigError."""
+    kinds = {name: metric.kind.value for name, metric in {**BUILTIN, **plan.script.metrics}.items()}
+    check_thresholds(plan.profile.thresholds, kinds)
+    return plan
