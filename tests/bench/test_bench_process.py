@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from bench import machine
+from bench.machine import BenchError
+from bench.process import run
+
+CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
+
+pytestmark = pytest.mark.skipif(
+    CORE < 0 or sys.platform != "linux", reason="processes are pinned and watched as on Linux"
+)
+
+
+def test_the_program_runs_on_its_core_and_its_output_and_exit_code_are_kept() -> None:
+    usage = run(
+        [sys.executable, "-S", "-c", "import os, sys; print(os.sched_getaffinity(0), os.environ['WORD']); sys.exit(7)"],
+        core=CORE,
+        patience=20.0,
+        window=(0.0, 60.0),
+        environment={"WORD": "hello"},
+    )
+    assert usage.output == f"{{{CORE}}} hello\n"
+    assert usage.status == 7
+
+
+BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+"""Uses 0.3 s of CPU time."""
+
+
+def test_cpu_is_that_of_the_program_and_its_children() -> None:
+    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-S', '-c', {BURN!r}], check=True)\n{BURN}"
+    usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(0.0, 60.0))
+    assert usage.status == 0, usage.output
+    assert 0.6 <= usage.cpu < 1.0
+
+
+def test_memory_is_the_most_the_program_itself_ever_held() -> None:
+    code = "import time; held = bytearray(80_000_000); time.sleep(0.3); del held; time.sleep(0.3)"
+    usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(0.0, 60.0))
+    assert 80e6 < usage.peak < 110e6
+
+
+def test_the_memory_of_whoever_starts_the_program_is_not_the_programs() -> None:
+    held = bytearray(120_000_000)
+    usage = run(
+        [sys.executable, "-S", "-c", "import time; time.sleep(0.3)"], core=CORE, patience=20.0, window=(0.0, 60.0)
+    )
+    assert 0 < usage.peak < 60e6 < len(held)
+
+
+def test_a_program_that_does_not_end_is_ended_and_said_so() -> None:
+    start = time.monotonic()
+    with pytest.raises(BenchError, match=r"is not done after 0\.3 s"):
+        run([sys.executable, "-S", "-c", "import time; time.sleep(60)"], core=CORE, patience=0.3, window=(0.0, 60.0))
+    assert time.monotonic() - start < 10.0
+
+
+def test_the_share_of_a_core_is_that_of_the_window_only() -> None:
+    code = f"{BURN}time.sleep(2.5)"
+    usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(2.0, 60.0))
+    assert usage.steady_share < 0.1
+    assert usage.cpu >= 0.3
+
+
+def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
+    said = machine.description()
+    assert f"{os.cpu_count()} cores" in said
+    assert os.uname().release in said
+    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
+    assert 0.0 <= machine.busy_share(CORE, 0.05) <= 1.0
