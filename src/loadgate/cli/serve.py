@@ -40,13 +40,9 @@ def serve(
     """
     import uvloop
 
+    from loadgate.target.http.process import announce, serve_http
     from loadgate.target.http.server import HttpTarget
-    from loadgate.target.http.server import serve as serve_target
-    from loadgate.target.settings import from_texts
+    from loadgate.target.options import from_texts
 
     target = HttpTarget(from_texts(latency or (), fault or (), stall, seed))
-    uvloop.run(serve_target(target, host, http_port, _announce, until_eof=until_eof))
-
-
-def _announce(url: str) -> None:
-    print(f"loadgate target on {url}", flush=True)
+    uvloop.run(serve_http(target, host, http_port, announce, until_eof=until_eof))

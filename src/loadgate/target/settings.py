@@ -1,4 +1,4 @@
-"""Reads chaos configurations: JSON from the control route, short texts from the command line.
+"""Reads chaos configurations from JSON.
 
 Rules:
 * A configuration is taken whole or not at all, and an error names the field: "faults.status.probability: ...".
@@ -8,8 +8,9 @@ Rules:
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -19,7 +20,6 @@ from loadgate.errors import LoadgateError, nearest
 from loadgate.target.chaos import CONTROL, NO_FAULTS, Chaos, Route, Seed, Stall, is_control
 from loadgate.target.faults import Faults, PlainFault, StatusFault
 from loadgate.target.shapes import NO_LATENCY, SHAPES, Shape
-from loadgate.units import UnitError, parse_duration
 
 MOST_ROUTES: Final = 100
 
@@ -32,11 +32,20 @@ _FAULTS: Final[dict[str, type[StatusFault] | type[PlainFault]]] = {
     "timeout": PlainFault,
     "partial": PlainFault,
 }
+_SHAPE_FIELDS: Final = ("shape", *dict.fromkeys(name for kind in SHAPES.values() for name in kind.__struct_fields__))
 _AT: Final = re.compile(r" - at `\$(.*)`$")
 
 
 class ChaosError(LoadgateError):
     """A chaos configuration that cannot be used; nothing of it was applied."""
+
+
+def parse_json(body: bytes | str) -> Any:
+    """JSON without repeated keys and without NaN. Raises ChaosError."""
+    try:
+        return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ChaosError(f"this is not JSON: {error}") from None
 
 
 def from_plain(value: Any, seed: int) -> Chaos:
@@ -64,12 +73,14 @@ def merged(chaos: Chaos, change: Any) -> Chaos:
     fields = _known(change, Chaos.__struct_fields__, "")
     plain = to_plain(chaos)
     for key, value in fields.items():
-        if key in ("faults", "routes") and isinstance(value, dict):
-            kept = plain[key]
-            for name, part in value.items():
-                kept[name] = part
-                if part is None:
-                    del kept[name]
+        if key == "faults" and isinstance(value, dict):
+            plain[key] |= {kind: {} if part is None else part for kind, part in value.items()}
+        elif key == "routes" and isinstance(value, dict):
+            plain[key] |= value
+            for path in [path for path, part in value.items() if part is None]:
+                if path not in chaos.routes:
+                    raise ChaosError(f"routes.{path}: cannot be taken away, it is not there")
+                del plain[key][path]
         elif value is None and key != "stall":
             del plain[key]
         else:
@@ -86,47 +97,13 @@ def to_plain(chaos: Chaos) -> dict[str, Any]:
     return plain
 
 
-def from_texts(latencies: Iterable[str], faults: Iterable[str], stall: str | None, seed: int) -> Chaos:
-    """The configuration of `loadgate serve`'s options.
-
-    latency  [PATH=]fixed:20ms | uniform:10ms,30ms | normal:MEAN,DEVIATION | lognormal:MEDIAN,SIGMA | pareto:LEAST,ALPHA,
-             each with ,min=5ms ,max=1s ,probability=0.01 behind
-    fault    [PATH=]status:0.01 | status=503,500:0.01 | reset:0.01 | timeout:0.01 | partial:0.01
-    stall    1s/10s: out for 1 s once in 10 s
-
-    Raises ChaosError.
-    """
-    plain: dict[str, Any] = {"seed": seed}
-    for text in latencies:
-        where, rest = _path_of(text)
-        part = _part(plain, where)
-        if "latency" in part:
-            raise ChaosError(
-                f"two latencies for {where or 'all routes'}", "give one, or one per path: /users=fixed:20ms"
-            )
-        part["latency"] = _latency_text(rest)
-    for text in faults:
-        where, rest = _path_of(text)
-        kind, value = _fault_text(rest)
-        part = _part(plain, where).setdefault("faults", {})
-        if kind in part:
-            raise ChaosError(f"fault {kind} is given twice for {where or 'all routes'}", "give each kind once")
-        part[kind] = value
-    if stall is not None:
-        length, slash, period = stall.partition("/")
-        if not slash:
-            raise ChaosError(f"`{stall}` is not a stall", "give length and period, for example 1s/10s")
-        plain["stall"] = {"for_ms": _milliseconds(length, stall), "every_ms": _milliseconds(period, stall)}
-    return from_plain(plain, seed)
-
-
 def _shape(value: Any, where: str) -> Shape:
-    fields = _object(value, where)
+    fields = _known(value, _SHAPE_FIELDS, where)
     name = fields.get("shape")
     if not isinstance(name, str) or name not in SHAPES:
         if name is None:
             raise ChaosError(f"{where}.shape: missing", f"one of {', '.join(SHAPES)}")
-        raise ChaosError(f"{where}.shape: {_unknown('shape', name, SHAPES)}", f"one of {', '.join(SHAPES)}")
+        raise ChaosError(f"{where}.shape: {unknown('shape', name, SHAPES)}", f"one of {', '.join(SHAPES)}")
     kind = SHAPES[name]
     _known(fields, ("shape", *kind.__struct_fields__), where)
     return _convert(kind, fields, where)
@@ -171,11 +148,12 @@ def _known(value: Any, names: Iterable[str], where: str) -> dict[str, Any]:
     for key in fields:
         if key not in allowed:
             place = f"{where}.{key}" if where else key
-            raise ChaosError(f"{place}: {_unknown('field', key, allowed)}", f"known here: {', '.join(allowed)}")
+            raise ChaosError(f"{place}: {unknown('field', key, allowed)}", f"known here: {', '.join(allowed)}")
     return fields
 
 
-def _unknown(what: str, word: object, candidates: Iterable[str]) -> str:
+def unknown(what: str, word: object, candidates: Iterable[str]) -> str:
+    """What to say of a word that is none of `candidates`."""
     like = nearest(str(word), candidates)
     return f"unknown {what} `{word}`" + (f", did you mean `{like}`?" if like else "")
 
@@ -201,88 +179,14 @@ def _kind(value: Any) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
-def _part(plain: dict[str, Any], path: str) -> dict[str, Any]:
-    if not path:
-        return plain
-    part: dict[str, Any] = plain.setdefault("routes", {}).setdefault(path, {})
-    return part
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in fields:
+            raise ChaosError(f"{key}: given twice in one object")
+        fields[key] = value
+    return fields
 
 
-def _path_of(text: str) -> tuple[str, str]:
-    """The path an option is for ("" for all) and the rest."""
-    if not text.startswith("/"):
-        return "", text
-    path, equals, rest = text.partition("=")
-    if not equals:
-        raise ChaosError(f"`{text}` names a path and nothing else", "for example /users=fixed:20ms")
-    return path, rest
-
-
-_SHAPE_TEXTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "none": ((), "none"),
-    "fixed": (("ms",), "fixed:20ms"),
-    "uniform": (("low_ms", "high_ms"), "uniform:10ms,30ms"),
-    "normal": (("mean_ms", "deviation_ms"), "normal:20ms,5ms (mean, standard deviation)"),
-    "lognormal": (("median_ms", "sigma"), "lognormal:20ms,0.5 (median, sigma)"),
-    "pareto": (("scale_ms", "alpha"), "pareto:10ms,1.5 (least delay, alpha)"),
-}
-_EXTRAS: Final = {"min": "min_ms", "max": "max_ms", "probability": "probability"}
-
-
-def _latency_text(text: str) -> dict[str, Any]:
-    name, _, rest = text.partition(":")
-    if name not in _SHAPE_TEXTS:
-        raise ChaosError(f"latency `{text}`: {_unknown('shape', name, SHAPES)}", f"one of {', '.join(SHAPES)}")
-    names, example = _SHAPE_TEXTS[name]
-    plain: dict[str, Any] = {"shape": name}
-    given = [item.strip() for item in rest.split(",")] if rest else []
-    values = [item for item in given if "=" not in item]
-    if len(values) != len(names):
-        raise ChaosError(
-            f"latency `{text}`: {len(names)} value(s) expected, got {len(values)}", f"for example {example}"
-        )
-    for key, item in zip(names, values, strict=True):
-        plain[key] = _value(key, item, text)
-    for item in given:
-        word, equals, value = item.partition("=")
-        if equals:
-            if word not in _EXTRAS:
-                raise ChaosError(f"latency `{text}`: unknown setting `{word}`", f"one of {', '.join(_EXTRAS)}")
-            plain[_EXTRAS[word]] = _value(_EXTRAS[word], value, text)
-    return plain
-
-
-def _fault_text(text: str) -> tuple[str, dict[str, Any]]:
-    head, colon, share = text.rpartition(":")
-    kind, equals, codes = head.partition("=")
-    if not colon or kind not in _FAULTS:
-        raise ChaosError(
-            f"`{text}` is not a fault", f"kind and probability, for example status:0.01; kinds: {', '.join(_FAULTS)}"
-        )
-    value: dict[str, Any] = {"probability": _number(share, text)}
-    if equals:
-        if kind != "status":
-            raise ChaosError(f"fault `{text}`: only status takes codes")
-        try:
-            value["codes"] = [int(code) for code in codes.split(",")]
-        except ValueError:
-            raise ChaosError(f"fault `{text}`: `{codes}` is no list of status codes", "for example 500,503") from None
-    return kind, value
-
-
-def _value(key: str, item: str, text: str) -> float:
-    return _milliseconds(item, text) if key.endswith("ms") else _number(item, text)
-
-
-def _milliseconds(item: str, text: str) -> float:
-    try:
-        return round(parse_duration(item) * 1000.0, 6)
-    except UnitError as error:
-        raise ChaosError(f"in `{text}`: {error.message}", error.hint) from None
-
-
-def _number(item: str, text: str) -> float:
-    try:
-        return float(item)
-    except ValueError:
-        raise ChaosError(f"in `{text}`: `{item}` is not a number") from None
+def _no_number(text: str) -> float:
+    raise ChaosError(f"{text} is not a JSON number")

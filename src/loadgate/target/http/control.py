@@ -6,7 +6,6 @@ they name, DELETE goes back to how the target was started. A configuration with 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ import msgspec
 from loadgate.target.chaos import Chaos, Injector, injector
 from loadgate.target.http.reply import Reply, error_reply, object_reply
 from loadgate.target.http.routes import Call, Routes
-from loadgate.target.settings import ChaosError, from_plain, merged, to_plain
+from loadgate.target.settings import ChaosError, from_plain, merged, parse_json, to_plain
 
 
 class Control:
@@ -58,7 +57,7 @@ class Control:
 
     def _changed(self, call: Call, routes: Routes, read: Callable[[Any], Chaos]) -> Reply:
         try:
-            chaos = read(_strict_json(call.request.body))
+            chaos = read(parse_json(call.request.body))
             check_routes(chaos, routes)
         except ChaosError as error:
             return error_reply(400, error.message + (f" ({error.hint})" if error.hint else ""))
@@ -71,24 +70,3 @@ def check_routes(chaos: Chaos, routes: Routes) -> None:
     for path in chaos.routes:
         if not routes.covers(path):
             raise ChaosError(f"routes.{path}: no route begins so", "for example /users or /users/7")
-
-
-def _strict_json(body: bytes) -> Any:
-    """JSON without repeated keys and without NaN. Raises ChaosError."""
-    try:
-        return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise ChaosError(f"the body is not JSON: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in fields:
-            raise ChaosError(f"{key}: given twice in one object")
-        fields[key] = value
-    return fields
-
-
-def _no_number(text: str) -> float:
-    raise ChaosError(f"{text} is not a JSON number")

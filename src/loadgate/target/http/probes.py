@@ -28,6 +28,12 @@ def add_probes(routes: Routes, metrics: Metrics) -> None:
         routes.add(path, GET=handler, POST=handler, PUT=handler, PATCH=handler, DELETE=handler)
 
 
+def add_index(routes: Routes) -> None:
+    """`/`: which routes there are. Added last."""
+    index = object_reply(200, {"service": "loadgate target", "routes": routes.templates})
+    routes.add("/", GET=lambda call: index)
+
+
 class _Bytes:
     """`/bytes/N`. Small replies are kept."""
 

@@ -55,7 +55,7 @@ class _Route:
         """The values of the template's names, or None."""
         args: list[str] = []
         for pattern, segment in zip(self.segments, segments, strict=True):
-            if pattern[:1] == "{":
+            if pattern[:1] == "{" and segment:
                 args.append(segment)
             elif pattern != segment:
                 return None
@@ -89,6 +89,10 @@ class Routes:
         for method, handler in {**handlers, "OPTIONS": lambda call: options}.items():
             route.endpoints[method] = Endpoint(handler, self._metrics.tally(method, template), control=control)
         route.rejected = Endpoint(_rejection(allow), self._metrics.tally("ANY", template), control=control)
+
+    @property
+    def templates(self) -> list[str]:
+        return ["/".join(route.segments) for route in self._all]
 
     def resolve(self, request: Request) -> Call:
         """The request with its endpoint; there always is one. Targets may be in absolute form (RFC 9112 3.2.2)."""

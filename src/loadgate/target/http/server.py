@@ -1,16 +1,10 @@
-"""The HTTP target as a whole: its parts put together, its listener, its life as a process."""
+"""The HTTP target as a whole: its parts put together, and its listener."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import os
-import resource
-import signal
 import socket
-import sys
-import threading
-from collections.abc import Callable
 from typing import Final
 
 from loadgate.clock import Clock, SystemClock
@@ -18,7 +12,7 @@ from loadgate.errors import LoadgateError
 from loadgate.target.chaos import Chaos
 from loadgate.target.http.connection import Connection, Site
 from loadgate.target.http.control import Control, check_routes
-from loadgate.target.http.probes import add_probes
+from loadgate.target.http.probes import add_index, add_probes
 from loadgate.target.http.resources import add_resources
 from loadgate.target.http.routes import Routes
 from loadgate.target.metrics import Metrics
@@ -43,6 +37,7 @@ class HttpTarget:
         add_probes(routes, metrics)
         add_resources(routes, chaos.seed)
         control.add_to(routes)
+        add_index(routes)
         check_routes(chaos, routes)
         self._site = Site(routes, metrics, control, clock, metrics.tally("ANY", "(refused)"))
         self._server: asyncio.Server | None = None
@@ -72,47 +67,6 @@ class HttpTarget:
         await asyncio.sleep(0)
         if isinstance(self._site.clock, SystemClock):
             self._site.clock.close()
-
-
-async def serve(target: HttpTarget, host: str, port: int, ready: Callable[[str], None], *, until_eof: bool) -> None:
-    """Run `target` until SIGINT or SIGTERM, or with `until_eof` until standard input ends; `ready(url)` once it listens."""
-    raise_file_limit()
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    if until_eof:
-        # A thread, because standard input may be anything, and event loops watch pipes and sockets only.
-        threading.Thread(target=_watch_input, args=(loop, stop), daemon=True).start()
-    await target.start(host, port)
-    try:
-        ready(target.url)
-        await stop.wait()
-    finally:
-        await target.close()
-
-
-def raise_file_limit() -> None:
-    """Let this process open as many connections as the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError):  # macOS says "unlimited" and means fewer
-            wanted = min(10_240, hard) if hard != resource.RLIM_INFINITY else 10_240
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
-def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    try:
-        while os.read(sys.stdin.fileno(), 65536):
-            pass
-    except (OSError, ValueError):  # no standard input at all: it has ended
-        pass
-    try:
-        loop.call_soon_threadsafe(stop.set)
-    except RuntimeError:  # the loop was closed meanwhile
-        pass
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

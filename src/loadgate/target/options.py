@@ -1,0 +1,133 @@
+"""Reads the chaos options of `loadgate serve`: short texts such as "lognormal:20ms,0.5"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from loadgate.target.chaos import Chaos
+from loadgate.target.faults import Kind
+from loadgate.target.settings import ChaosError, from_plain, unknown
+from loadgate.target.shapes import SHAPES
+from loadgate.units import UnitError, parse_duration
+
+_SHAPE_TEXTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "none": ((), "none"),
+    "fixed": (("ms",), "fixed:20ms"),
+    "uniform": (("low_ms", "high_ms"), "uniform:10ms,30ms"),
+    "normal": (("mean_ms", "deviation_ms"), "normal:20ms,5ms (mean, standard deviation)"),
+    "lognormal": (("median_ms", "sigma"), "lognormal:20ms,0.5 (median, sigma)"),
+    "pareto": (("scale_ms", "alpha"), "pareto:10ms,1.5 (least delay, alpha)"),
+}
+_KINDS: Final = tuple(str(kind) for kind in Kind)
+_EXTRAS: Final = {"min": "min_ms", "max": "max_ms", "probability": "probability"}
+
+
+def from_texts(latencies: Iterable[str], faults: Iterable[str], stall: str | None, seed: int) -> Chaos:
+    """The configuration of `loadgate serve`'s options.
+
+    latency  [PATH=]fixed:20ms | uniform:10ms,30ms | normal:MEAN,DEVIATION | lognormal:MEDIAN,SIGMA | pareto:LEAST,ALPHA,
+             each with ,min=5ms ,max=1s ,probability=0.01 behind
+    fault    [PATH=]status:0.01 | status=503,500:0.01 | reset:0.01 | timeout:0.01 | partial:0.01
+    stall    1s/10s: out for 1 s once in 10 s
+
+    Raises ChaosError.
+    """
+    plain: dict[str, Any] = {"seed": seed}
+    for text in latencies:
+        where, rest = _path_of(text)
+        part = _part(plain, where)
+        if "latency" in part:
+            raise ChaosError(
+                f"two latencies for {where or 'all routes'}", "give one, or one per path: /users=fixed:20ms"
+            )
+        part["latency"] = _latency_text(rest)
+    for text in faults:
+        where, rest = _path_of(text)
+        kind, value = _fault_text(rest)
+        part = _part(plain, where).setdefault("faults", {})
+        if kind in part:
+            raise ChaosError(f"fault {kind} is given twice for {where or 'all routes'}", "give each kind once")
+        part[kind] = value
+    if stall is not None:
+        length, slash, period = stall.partition("/")
+        if not slash:
+            raise ChaosError(f"`{stall}` is not a stall", "give length and period, for example 1s/10s")
+        plain["stall"] = {"for_ms": _milliseconds(length, stall), "every_ms": _milliseconds(period, stall)}
+    return from_plain(plain, seed)
+
+
+def _part(plain: dict[str, Any], path: str) -> dict[str, Any]:
+    if not path:
+        return plain
+    part: dict[str, Any] = plain.setdefault("routes", {}).setdefault(path, {})
+    return part
+
+
+def _path_of(text: str) -> tuple[str, str]:
+    """The path an option is for ("" for all) and the rest."""
+    if not text.startswith("/"):
+        return "", text
+    path, equals, rest = text.partition("=")
+    if not equals:
+        raise ChaosError(f"`{text}` names a path and nothing else", "for example /users=fixed:20ms")
+    return path, rest
+
+
+def _latency_text(text: str) -> dict[str, Any]:
+    name, _, rest = text.partition(":")
+    if name not in _SHAPE_TEXTS:
+        raise ChaosError(f"latency `{text}`: {unknown('shape', name, SHAPES)}", f"one of {', '.join(SHAPES)}")
+    names, example = _SHAPE_TEXTS[name]
+    plain: dict[str, Any] = {"shape": name}
+    given = [item.strip() for item in rest.split(",")] if rest else []
+    values = [item for item in given if "=" not in item]
+    if len(values) != len(names):
+        raise ChaosError(
+            f"latency `{text}`: {len(names)} value(s) expected, got {len(values)}", f"for example {example}"
+        )
+    for key, item in zip(names, values, strict=True):
+        plain[key] = _value(key, item, text)
+    for item in given:
+        word, equals, value = item.partition("=")
+        if equals:
+            if word not in _EXTRAS:
+                raise ChaosError(f"latency `{text}`: unknown setting `{word}`", f"one of {', '.join(_EXTRAS)}")
+            plain[_EXTRAS[word]] = _value(_EXTRAS[word], value, text)
+    return plain
+
+
+def _fault_text(text: str) -> tuple[str, dict[str, Any]]:
+    head, colon, share = text.rpartition(":")
+    kind, equals, codes = head.partition("=")
+    if not colon or kind not in _KINDS:
+        raise ChaosError(
+            f"`{text}` is not a fault", f"kind and probability, for example status:0.01; kinds: {', '.join(_KINDS)}"
+        )
+    value: dict[str, Any] = {"probability": _number(share, text)}
+    if equals:
+        if kind != "status":
+            raise ChaosError(f"fault `{text}`: only status takes codes")
+        try:
+            value["codes"] = [int(code) for code in codes.split(",")]
+        except ValueError:
+            raise ChaosError(f"fault `{text}`: `{codes}` is no list of status codes", "for example 500,503") from None
+    return kind, value
+
+
+def _value(key: str, item: str, text: str) -> float:
+    return _milliseconds(item, text) if key.endswith("ms") else _number(item, text)
+
+
+def _milliseconds(item: str, text: str) -> float:
+    try:
+        return round(parse_duration(item) * 1000.0, 6)
+    except UnitError as error:
+        raise ChaosError(f"in `{text}`: {error.message}", error.hint) from None
+
+
+def _number(item: str, text: str) -> float:
+    try:
+        return float(item)
+    except ValueError:
+        raise ChaosError(f"in `{text}`: `{item}` is not a number") from None
