@@ -13,7 +13,7 @@ OTHER: Final = "(other)"
 
 @dataclass(slots=True)
 class ErrorCount:
-    """`first` and `last` are clock seconds of the windows in which the errors were seen."""
+    """`first` and `last` are when the windows began in which it was seen, in seconds since the start of the run."""
 
     kind: str
     step: str
@@ -30,6 +30,7 @@ class ErrorLog:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
     def add(self, kind: str, step: str, text: str, at: float) -> None:
+        """Count one; `at` must not decrease."""
         key = (kind, step)
         found = self._counts.get(key)
         if found is None:

@@ -1,35 +1,43 @@
 """A log-linear histogram: bounded relative error, exact merges, memory that does not grow with the number of samples.
 
-The bucket of a value is read off its IEEE 754 bits: exponent and the top seven bits of the mantissa, so every power of two
-is cut into 128 equal buckets and a bucket is at most 1/128 of its values wide. Reporting a point inside it is wrong by less
-than that, half on average; the estimate interpolates by rank, and is clamped to the exact minimum and maximum.
-Layout after HdrHistogram (Tene) and DDSketch (Masson et al., VLDB 2019); counts stand in one dense array over the range of
-buckets in use, so that a merge is an addition.
+The bucket of a value is read off its IEEE 754 bits: exponent and the top eight bits of the mantissa, so every power of two
+is cut into 256 equal buckets and a bucket is at most 1/256 of its values wide. A point reported inside one is wrong by less
+than that, whatever the distribution: at most 0.4 %, for sizes from 2**-20 (below: at most 2**-20) to 2**64.
+Layout after HdrHistogram (Tene) and DDSketch (Masson et al., VLDB 2019). Counts stand in one dense array over the range of
+buckets in use while samples come in, so that a merge is an addition. At rest they are narrower, and where that is smaller,
+those of used buckets alone; such arrays are never written to and may be shared. Zero has a counter of its own, because it
+is common and lies far from everything else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-SUB_BUCKETS: Final = 128
-_SHIFT: Final = 45  # 52 mantissa bits, of which 7 are kept
+SUB_BUCKETS: Final = 256
+SHIFT: Final = 44
+"""Bits of a float64 below the bucket: 52 of the mantissa, of which 8 are kept."""
 _LOWEST: Final = -20
-_HIGHEST: Final = 44
-_BASE: Final = (1023 + _LOWEST) * SUB_BUCKETS - 1
+_HIGHEST: Final = 64
+BASE: Final = (1023 + _LOWEST) * SUB_BUCKETS - 1
+"""What the bits that are kept hold beyond the index."""
 TOP: Final = (_HIGHEST - _LOWEST) * SUB_BUCKETS
-"""Index of the last bucket. Bucket 0 is zero and what is below 2**-20; values above 2**44 count in the last."""
+"""Index of the last bucket. Bucket 0 is zero and what is below 2**-20; values from 2**64 up count in the last."""
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Counts = NDArray[np.integer[Any]]
+
+_NO_COUNTS: Final[Counts] = np.zeros(0, np.int64)
 
 
 def bucket_of(values: Floats) -> Indices:
     """Bucket indices of `values`, shape kept; the buckets of negative values are those of their size, negated."""
-    index: Indices = (np.abs(values).view(np.int64) >> _SHIFT) - _BASE
+    index: Indices = (np.abs(values).view(np.int64) >> SHIFT) - BASE
     np.clip(index, 0, TOP, out=index)
     negative = values < 0.0
     if negative.any():
@@ -55,11 +63,14 @@ def _edges(index: int) -> tuple[float, float]:
 class Histogram:
     """Counts by bucket, with exact `count`, `total` (sum), `minimum` and `maximum` in the metric's unit."""
 
-    __slots__ = ("_counts", "_first", "count", "maximum", "minimum", "total")
+    __slots__ = ("_counts", "_first", "_packed", "_zeros", "count", "maximum", "minimum", "total")
 
     def __init__(self) -> None:
+        self._zeros = 0
+        # counts of `_first`, `_first + 1`, ..., or of the buckets in `_packed` where there are any
         self._first = 0
-        self._counts: NDArray[np.integer[Any]] = np.zeros(0, np.int64)
+        self._counts = _NO_COUNTS
+        self._packed: NDArray[np.int16] | None = None
         self.count = 0
         self.total = 0.0
         self.minimum = float("inf")
@@ -73,15 +84,23 @@ class Histogram:
         return histogram
 
     @classmethod
-    def of_counts(
-        cls, first: int, counts: NDArray[np.integer[Any]], total: float, minimum: float, maximum: float
-    ) -> Self:
+    def of_counts(cls, first: int, counts: Counts, total: float, minimum: float, maximum: float) -> Self:
         """A histogram from counts of the buckets `first`, `first + 1`, ... and the exact figures beside them."""
+        used = np.flatnonzero(counts)
+        return cls.of_used(used + first, counts[used], total, minimum, maximum)
+
+    @classmethod
+    def of_used(cls, index: Indices, counts: Counts, total: float, minimum: float, maximum: float) -> Self:
+        """A histogram from the ascending indices of the buckets that hold samples, and their counts."""
         histogram = cls()
-        histogram._first = first
-        histogram._counts = counts.astype(np.int64)
-        histogram.count = int(histogram._counts.sum())
+        histogram.count = int(counts.sum())
         histogram.total, histogram.minimum, histogram.maximum = total, minimum, maximum
+        at = int(np.searchsorted(index, 0))
+        if at < len(index) and index[at] == 0:
+            histogram._zeros = int(counts[at])
+            index, counts = np.delete(index, at), np.delete(counts, at)
+        if len(index):
+            histogram._pack(index, counts)
         return histogram
 
     def record_many(self, values: Floats) -> None:
@@ -91,11 +110,8 @@ class Histogram:
         if not len(values):
             return
         index = bucket_of(values)
-        first, last = int(index.min()), int(index.max())
-        self._cover(first, last)
-        counts = np.bincount(index - first)
-        at = first - self._first
-        self._counts[at : at + len(counts)] += counts
+        first = int(index.min())
+        self._add_dense(first, np.bincount(index - first))
         self.count += len(values)
         self.total += float(values.sum())
         self.minimum = min(self.minimum, float(values.min()))
@@ -105,8 +121,7 @@ class Histogram:
         """Count `count` values of zero."""
         if count <= 0:
             return
-        self._cover(0, 0)
-        self._counts[-self._first] += count
+        self._zeros += count
         self.count += count
         self.minimum = min(self.minimum, 0.0)
         self.maximum = max(self.maximum, 0.0)
@@ -115,9 +130,16 @@ class Histogram:
         """Take in all samples of `other`: the same as if they had been recorded here."""
         if not other.count:
             return
-        self._cover(other._first, other._first + len(other._counts) - 1)
-        at = other._first - self._first
-        self._counts[at : at + len(other._counts)] += other._counts
+        counts, packed = other._counts, other._packed
+        if len(counts):
+            if packed is None:
+                self._cover(other._first, other._first + len(counts) - 1)
+                at = other._first - self._first
+                self._counts[at : at + len(counts)] += counts
+            else:
+                self._cover(int(packed[0]), int(packed[-1]))
+                self._counts[packed.astype(np.intp) - self._first] += counts
+        self._zeros += other._zeros
         self.count += other.count
         self.total += other.total
         self.minimum = min(self.minimum, other.minimum)
@@ -125,20 +147,25 @@ class Histogram:
 
     def shrink(self) -> None:
         """Give back what memory the counts do not need; a later change takes it again."""
-        used = np.flatnonzero(self._counts)
-        if len(used):
-            self._first += int(used[0])
-            kept = self._counts[used[0] : used[-1] + 1]
-            self._counts = kept.astype(np.min_scalar_type(int(kept.max())))
+        if self._at_rest or not len(self._counts):
+            return
+        used = self._counts.nonzero()[0]
+        self._pack(used + self._first, self._counts[used])
 
     @property
     def nbytes(self) -> int:
         """Bytes the counts take."""
-        return self._counts.nbytes
+        return self._counts.nbytes + (self._packed.nbytes if self._packed is not None else 0)
 
     def copy(self) -> Histogram:
         """An independent histogram of the same samples."""
-        return Histogram.of_counts(self._first, self._counts, self.total, self.minimum, self.maximum)
+        histogram = Histogram()
+        histogram._first, histogram._zeros = self._first, self._zeros
+        histogram._packed = self._packed
+        histogram._counts = self._counts if self._at_rest else self._counts.copy()
+        histogram.count, histogram.total = self.count, self.total
+        histogram.minimum, histogram.maximum = self.minimum, self.maximum
+        return histogram
 
     @property
     def mean(self) -> float:
@@ -152,28 +179,38 @@ class Histogram:
     def percentiles(self, ps: Iterable[float]) -> list[float]:
         """Several percentiles in one pass.
 
-        The rank is p/100 of the count; inside the bucket that holds it, samples count as evenly spread. 0 is the exact
-        minimum, 100 the exact maximum.
+        As k6 and `numpy.percentile` have it (R-7: Hyndman and Fan 1996, "Sample Quantiles", definition 7): p/100 of the
+        way from the first sample to the last, between two neighbours in proportion. Each neighbour is known to its bucket,
+        where samples count as evenly spread; the first and the last are exact.
         """
         wanted = list(ps)
         if not self.count:
             return [float("nan")] * len(wanted)
-        reached = np.cumsum(self._counts)
-        return [self._at_rank(p / 100.0 * self.count, reached) for p in wanted]
+        index, counts = self._used()
+        reached = np.cumsum(counts)
 
-    def _at_rank(self, rank: float, reached: Indices) -> float:
-        if rank <= 0.0:
-            return self.minimum
-        if rank >= self.count:
-            return self.maximum
-        at = int(np.searchsorted(reached, rank, side="left"))
-        inside = int(self._counts[at])
-        before = int(reached[at]) - inside
-        low, high = _edges(self._first + at)
-        low, high = max(low, self.minimum), min(high, self.maximum)
-        # the mean rank of the k-th of n evenly spread samples is (k - 1/2) / n
-        share = min(1.0, max(0.0, (rank - before - 0.5) / inside)) if inside > 1 else 0.5
-        return low + (high - low) * share
+        def sample(rank: int) -> float:
+            """The sample that `rank` others come before."""
+            if rank <= 0:
+                return self.minimum
+            if rank >= self.count - 1:
+                return self.maximum
+            at = int(np.searchsorted(reached, rank, side="right"))
+            inside = int(counts[at])
+            low, high = self._within(int(index[at]))
+            return low + (high - low) * ((rank - (int(reached[at]) - inside) + 0.5) / inside)
+
+        def at(p: float) -> float:
+            place = min(max(p / 100.0, 0.0), 1.0) * (self.count - 1)
+            below = math.floor(place)
+            share = place - below
+            low = sample(below)
+            if not share:
+                return low
+            high = sample(below + 1)
+            return min(high, low + (high - low) * share)
+
+        return [at(p) for p in wanted]
 
     def share_at_most(self, value: float) -> float:
         """Share of samples that are at most `value`, by the same even spread inside a bucket; NaN without samples."""
@@ -183,42 +220,50 @@ class Histogram:
             return 1.0
         if value < self.minimum:
             return 0.0
-        index = int(bucket_of(np.array([value]))[0])
-        at = index - self._first
-        low, high = _edges(index)
-        inside = int(self._counts[at]) * (value - low) / (high - low)
-        return (int(self._counts[:at].sum()) + inside) / self.count
+        own = int(bucket_of(np.array([value]))[0])
+        index, counts = self._used()
+        at = int(np.searchsorted(index, own))
+        below = float(counts[:at].sum())
+        if at < len(index) and index[at] == own:
+            low, high = self._within(own)
+            share = 1.0 if value >= high else (value - low) / (high - low)
+            below += int(counts[at]) * max(0.0, share)
+        return below / self.count
 
     def buckets(self) -> list[tuple[float, float, int]]:
         """(lower edge, upper edge, count) of every bucket with samples, ascending."""
-        return [(*_edges(self._first + int(at)), int(self._counts[at])) for at in np.flatnonzero(self._counts)]
+        index, counts = self._used()
+        return [(*_edges(at), count) for at, count in zip(index.tolist(), counts.tolist(), strict=True)]
 
     def to_sparse(self) -> dict[str, Any]:
         """A lossless, JSON-able form: gaps between used buckets and their counts, with the exact figures."""
-        used = np.flatnonzero(self._counts)
-        index = used + self._first
+        index, counts = self._used()
         return {
             "sum": self.total,
             "min": self.minimum if self.count else None,
             "max": self.maximum if self.count else None,
             "gaps": np.diff(index, prepend=0).tolist(),
-            "counts": self._counts[used].tolist(),
+            "counts": counts.tolist(),
         }
 
     @classmethod
     def from_sparse(cls, data: dict[str, Any]) -> Self:
         """Read what `to_sparse` wrote. Raises ValueError or KeyError for what it did not."""
-        index = np.cumsum(np.asarray(data["gaps"], np.int64))
-        counts = np.asarray(data["counts"], np.int64)
-        if index.shape != counts.shape:
-            raise ValueError("a histogram needs as many counts as gaps")
-        if not len(index):
-            return cls()
-        if (counts < 0).any() or abs(index).max() > TOP or (np.diff(index) <= 0).any():
-            raise ValueError("a histogram's buckets ascend and its counts are not negative")
-        dense = np.zeros(int(index[-1] - index[0]) + 1, np.int64)
-        dense[index - index[0]] = counts
-        return cls.of_counts(int(index[0]), dense, float(data["sum"]), float(data["min"]), float(data["max"]))
+        try:
+            index = np.cumsum(np.asarray(data["gaps"], np.int64))
+            counts = np.asarray(data["counts"], np.int64)
+            if index.ndim != 1 or index.shape != counts.shape:
+                raise ValueError("a histogram needs as many counts as gaps")
+            if not len(index):
+                return cls()
+            total, minimum, maximum = float(data["sum"]), float(data["min"]), float(data["max"])
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"a histogram holds numbers: {error}") from None
+        if (counts <= 0).any() or (np.diff(index) <= 0).any() or index[0] < -TOP or index[-1] > TOP:
+            raise ValueError("a histogram's buckets ascend and each has samples")
+        if not -math.inf < minimum <= maximum < math.inf:
+            raise ValueError("a histogram's extremes are finite, and min is not above max")
+        return cls.of_used(index, counts, total, minimum, maximum)
 
     def __eq__(self, other: object) -> bool:
         """Equal counts in every bucket and equal extremes; the sum may differ by rounding."""
@@ -232,16 +277,71 @@ class Histogram:
     def __repr__(self) -> str:
         return f"<Histogram of {self.count:,}, {self.minimum:g} to {self.maximum:g}>"
 
+    def _used(self) -> tuple[Indices, Indices]:
+        """Indices of the buckets that hold samples, ascending, and their counts."""
+        if self._packed is not None:
+            index, counts = self._packed.astype(np.int64), self._counts.astype(np.int64)
+        else:
+            used = np.flatnonzero(self._counts)
+            index, counts = used + self._first, self._counts[used].astype(np.int64)
+        if self._zeros:
+            at = int(np.searchsorted(index, 0))
+            index, counts = np.insert(index, at, 0), np.insert(counts, at, self._zeros)
+        return index, counts
+
+    def _within(self, index: int) -> tuple[float, float]:
+        """The range in which a bucket's samples lie. What counts as zero is taken for zero."""
+        low, high = _edges(index) if index else (0.0, 0.0)
+        if abs(index) == TOP:
+            low, high = (low, math.inf) if index > 0 else (-math.inf, high)
+        return min(max(low, self.minimum), self.maximum), max(min(high, self.maximum), self.minimum)
+
+    def _pack(self, index: Indices, counts: Counts) -> None:
+        """Hold these used buckets, zero not among them, in little memory.
+
+        Never in 8 bits: memory would double when a window is joined with the next.
+        """
+        most = int(counts.max())
+        width: type[np.integer[Any]] = np.uint16 if most < 2**16 else np.uint32 if most < 2**32 else np.int64
+        first = int(index[0])
+        room = int(index[-1]) - first + 1
+        size = np.dtype(width).itemsize
+        if room * size <= len(index) * (size + 2):
+            self._first, self._packed = first, None
+            self._counts = np.zeros(room, width)
+            self._counts[index - first] = counts
+        else:
+            self._packed, self._counts = index.astype(np.int16), counts.astype(width)
+
+    @property
+    def _at_rest(self) -> bool:
+        return self._packed is not None or self._counts.dtype != np.int64
+
+    def _add_dense(self, first: int, counts: Counts) -> None:
+        """Add counts of the buckets `first`, `first + 1`, ... to the counts alone; `counts` is used up."""
+        if first <= 0 < first + len(counts):
+            self._zeros += int(counts[-first])
+            counts[-first] = 0
+        used = np.flatnonzero(counts)
+        if not len(used):
+            return
+        low, high = int(used[0]), int(used[-1])
+        self._cover(first + low, first + high)
+        at = first + low - self._first
+        self._counts[at : at + high - low + 1] += counts[low : high + 1]
+
     def _cover(self, first: int, last: int) -> None:
-        """Make room for the buckets from `first` to `last`."""
-        if not len(self._counts):
-            self._first = first
-            self._counts = np.zeros(last - first + 1, np.int64)
-            return
-        end = self._first + len(self._counts) - 1
-        if first >= self._first and last <= end and self._counts.dtype == np.int64:
-            return
-        low, high = min(first, self._first), max(last, end)
-        wider = np.zeros(high - low + 1, np.int64)
-        wider[self._first - low : self._first - low + len(self._counts)] = self._counts
-        self._first, self._counts = low, wider
+        """Make room for the buckets from `first` to `last`, in dense form."""
+        held, packed = self._counts, self._packed
+        if packed is not None:
+            low, high = min(first, int(packed[0])), max(last, int(packed[-1]))
+            self._counts = np.zeros(high - low + 1, np.int64)
+            self._counts[packed.astype(np.intp) - low] = held
+            self._first, self._packed = low, None
+        elif not len(held):
+            self._first, self._counts = first, np.zeros(last - first + 1, np.int64)
+        elif first < self._first or last >= self._first + len(held) or held.dtype != np.int64:
+            low, high = min(first, self._first), max(last, self._first + len(held) - 1)
+            self._counts = np.zeros(high - low + 1, np.int64)
+            self._counts[self._first - low : self._first - low + len(held)] = held
+            self._first = low

@@ -7,14 +7,17 @@ from typing import Final
 
 import numpy as np
 
+from loadgate.measure.groups import Groups
 from loadgate.measure.histogram import Floats, Histogram
 from loadgate.measure.metric import Kind
-from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally, merge_into
+from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally, merge_into, put
 
-POINT: Final = struct.Struct("<i4xd")
-"""series, value: 16 bytes."""
+POINT: Final = struct.Struct("@id")
+"""series, value: 16 bytes, of which 4 are padding."""
 
-_DTYPE: Final = np.dtype({"names": ["series", "value"], "formats": ["<i4", "<f8"], "offsets": [0, 8], "itemsize": 16})
+_DTYPE: Final = np.dtype(
+    {"names": ["series", "value"], "formats": [np.int32, np.float64], "offsets": [0, 8], "itemsize": 16}
+)
 
 
 class PointRows:
@@ -23,6 +26,7 @@ class PointRows:
     def __init__(self) -> None:
         self._kinds: dict[int, Kind] = {}
         self._tallies: dict[int, Tally] = {}
+        self._seen = 0
 
     def declare(self, series: int, kind: Kind) -> None:
         self._kinds[series] = kind
@@ -30,19 +34,21 @@ class PointRows:
     def take_rows(self, buffer: bytearray, count: int) -> None:
         """Count the first `count` rows of `buffer`, in the order they were written."""
         rows = np.frombuffer(buffer, _DTYPE, count)
-        series = rows["series"]
-        keys = series.astype(np.uint16) if series.max() < 65536 else series
-        sorting = np.argsort(keys, kind="stable")
-        ordered, values = series[sorting], rows["value"][sorting]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        ends = np.append(starts[1:], count)
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            found = int(ordered[start])
-            merge_into(self._tallies, found, _tally(self._kinds[found], values[start:end]))
+        series_of = rows["series"]
+        groups = Groups(series_of)
+        values = groups.ordered(rows["value"])
+        ends = (groups.starts + groups.lengths).tolist()
+        for series, start, end in zip(groups.distinct, groups.starts.tolist(), ends, strict=True):
+            tally = _tally(self._kinds[series], values[start:end])
+            if isinstance(tally, GaugeTally):
+                tally.order = self._seen + int(np.flatnonzero(series_of == series)[-1]) + 1
+            merge_into(self._tallies, series, tally)
+        self._seen += count
 
     def take(self, tallies: dict[int, Tally]) -> None:
         """Put the window's tallies into `tallies` and begin the next window."""
-        tallies.update(self._tallies)
+        for series, tally in self._tallies.items():
+            put(tallies, series, tally)
         self._tallies = {}
 
 

@@ -1,26 +1,24 @@
 """Where samples go. The hot path writes one fixed row a sample; NumPy turns rows into histograms in bulk.
 
-A row costs one `pack_into` (about 50 ns, a sixth of extending an `array`). A full buffer of rows is flushed at once, a
+A row costs one `pack_into` (90 ns, a fraction of extending an `array`). A full buffer of rows is flushed at once, a
 fraction of a millisecond, so that the event loop is never held up for long. Tags are joined to small integers when a
 series is first met, never for a sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from loadgate.measure.errors import ErrorLog
 from loadgate.measure.exchanges import ROW, ExchangeRows
 from loadgate.measure.metric import Metric
+from loadgate.measure.names import MOST_SERIES, OTHER, Names
 from loadgate.measure.points import POINT, PointRows
 from loadgate.measure.tally import CounterTally, RateTally, Tally, merge_into
 from loadgate.measure.windows import Window, WindowLog
-
-MOST_NAMES: Final = 2000
-OTHER: Final = "(other)"
 
 _ROWS: Final = 4096
 _pack_row = ROW.pack_into
@@ -39,29 +37,12 @@ class SeriesKey:
     tags: Mapping[str, str]
 
 
-@dataclass(slots=True)
-class _Names:
-    """Guards the tag `name`: URLs with ids in them would make a series each."""
-
-    seen: set[str] = field(default_factory=set)
-    overflowed: int = 0
-
-    def admit(self, tags: Mapping[str, str]) -> Mapping[str, str]:
-        name = tags.get("name")
-        if name is None or name in self.seen:
-            return tags
-        if len(self.seen) >= MOST_NAMES:
-            self.overflowed += 1
-            return {**tags, "name": OTHER}
-        self.seen.add(name)
-        return tags
-
-
 class Recorder:
     """Collects the samples of one process. Timestamps are clock seconds; `start` is the run's beginning.
 
-    Windows are closed by whoever owns the clock; one must be closed exactly where the warm-up ends, since a window belongs
-    to the warm-up as a whole or not at all.
+    Series are for ever, so their number is limited: past `MOST_NAMES` values of the tag `name` and `MOST_SERIES` series,
+    new ones share `(other)`. Windows are closed by whoever owns the clock; one must be closed exactly where the warm-up
+    ends, since a window belongs to the warm-up as a whole or not at all.
     """
 
     def __init__(self, *, start: float, warmup: float = 0.0) -> None:
@@ -72,7 +53,7 @@ class Recorder:
         self._at = start
         self._series: list[SeriesKey] = []
         self._ids: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
-        self._names = _Names()
+        self._names = Names()
         self._totals: dict[int, Tally] = {}
         self._exchanges = ExchangeRows(self.series)
         self._exchange_ids: dict[tuple[str, bool, tuple[tuple[str, str], ...]], int] = {}
@@ -91,6 +72,9 @@ class Recorder:
         tags = self._names.admit(tags)
         key = (metric.name, tuple(sorted(tags.items())))
         series = self._ids.get(key)
+        if series is None and len(self._series) >= MOST_SERIES:
+            key = (metric.name, tuple(sorted(self._names.blur(tags).items())))
+            series = self._ids.get(key)
         if series is None:
             series = self._ids[key] = len(self._series)
             self._series.append(SeriesKey(metric, MappingProxyType(dict(key[1]))))
@@ -106,23 +90,33 @@ class Recorder:
         tags = self._names.admit(tags)
         key = (protocol, failed, tuple(sorted(tags.items())))
         found = self._exchange_ids.get(key)
+        if found is None and len(self._series) >= MOST_SERIES:
+            key = (protocol, failed, tuple(sorted(self._names.blur(tags).items())))
+            found = self._exchange_ids.get(key)
         if found is None:
             found = self._exchange_ids[key] = self._exchanges.declare(protocol, dict(key[2]), failed=failed)
         return found
 
     def rate(self, metric: Metric, tags: Mapping[str, str]) -> RateTally:
-        """The tally of a rate's series in the present window, to be counted up in place: a fifth of what `add` costs."""
+        """The tally of a rate's series in the present window, to be counted up in place: a third of what `add` costs.
+
+        The same object in every window; it is read and set to zero when a window is closed.
+        """
         series = self.series(metric, tags)
         return self._rates.setdefault(series, RateTally())
 
     def counter(self, metric: Metric, tags: Mapping[str, str]) -> CounterTally:
-        """As `rate`, of a counter."""
+        """As `rate`, of a counter. One that is zero when a window is closed has no sample in it."""
         series = self.series(metric, tags)
         return self._counters.setdefault(series, CounterTally())
 
     def describe(self, series: int) -> SeriesKey:
         """Metric and tags of a series id."""
         return self._series[series]
+
+    def described(self) -> Sequence[SeriesKey]:
+        """Metric and tags of every series, in the order of their ids."""
+        return self._series
 
     @property
     def series_count(self) -> int:
@@ -131,12 +125,12 @@ class Recorder:
 
     @property
     def overflowed_names(self) -> int:
-        """How often a step was counted under `(other)` because there were too many names."""
+        """How often a step or a metric was looked up and found to count under `(other)`, because there were too many."""
         return self._names.overflowed
 
     @property
     def clock_anomalies(self) -> int:
-        """Exchanges whose times ran backwards; each was counted, with the time set to zero."""
+        """Exchanges whose times ran backwards, as far as they were turned into histograms; such a time counts as zero."""
         return self._exchanges.anomalies
 
     # -- samples (hot)
@@ -186,6 +180,16 @@ class Recorder:
         self.errors.add(kind, step, text, self._at - self.start)
 
     # -- bulk
+
+    def begin(self, start: float) -> None:
+        """Forget every sample so far (what setup did) and let the run begin at clock time `start`. Series ids stay."""
+        self.flush()
+        forgotten: dict[int, Tally] = {}
+        self._exchanges.take(forgotten)
+        self._points.take(forgotten)
+        self._take_live(forgotten)
+        self.errors = ErrorLog()
+        self.start = self._at = start
 
     def flush(self) -> None:
         """Turn all rows still in the buffers into histograms."""

@@ -56,19 +56,26 @@ class CounterTally:
 
 @dataclass(slots=True)
 class GaugeTally:
-    """The last value set, and the extremes. Merging takes `other` for the later one."""
+    """The last value set, and the extremes.
+
+    `order` tells which of two was set later, in whatever order they are merged: several windows of one series, or several
+    series of one window. Where it is equal, `other` is taken for the later one.
+    """
 
     last: float
     minimum: float
     maximum: float
+    order: int = 0
+    """How many samples the recorder had when the last one was set."""
 
     def merge(self, other: GaugeTally) -> None:
-        self.last = other.last
+        if other.order >= self.order:
+            self.last, self.order = other.last, other.order
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
 
     def copy(self) -> GaugeTally:
-        return GaugeTally(self.last, self.minimum, self.maximum)
+        return GaugeTally(self.last, self.minimum, self.maximum, self.order)
 
 
 Tally = TrendTally | RateTally | CounterTally | GaugeTally
@@ -79,6 +86,13 @@ KIND_OF: dict[type, Kind] = {
     CounterTally: Kind.COUNTER,
     GaugeTally: Kind.GAUGE,
 }
+
+
+def put(tallies: dict[int, Tally], key: int, tally: Tally) -> None:
+    """As `merge_into`, but `tally` itself may be kept."""
+    held = tallies.setdefault(key, tally)
+    if held is not tally:
+        held.merge(tally)  # type: ignore[arg-type]  # one key has one kind
 
 
 def merge_into(tallies: dict[int, Tally], key: int, tally: Tally) -> None:

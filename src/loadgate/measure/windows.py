@@ -1,7 +1,8 @@
 """The run as a row of windows, in fixed memory however long it lasts.
 
-When the log is full, neighbours are merged in pairs, so that the windows get twice as wide and half as many. Histograms
-merge exactly, so nothing is lost but resolution in time.
+When the log is full, neighbours are joined in pairs, so that its windows get twice as wide and half as many. Histograms
+merge exactly, so nothing is lost but resolution in time. The event loop waits for whatever happens here, so the pairs are
+joined one at a time, oldest first, each when its place is needed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from loadgate.measure.tally import Tally, TrendTally, merge_into
 
 MOST_WINDOWS: Final = 120
 """More than a chart can show, and few enough that a run of an hour and one of a minute weigh the same."""
+FEWEST_WINDOWS: Final = 12
+MOST_TALLIES: Final = 200_000
+"""A run with so many series that `MOST_WINDOWS` windows would hold more than this gets fewer and wider ones."""
 
 
 @dataclass(slots=True)
@@ -49,15 +53,29 @@ class Window:
 
 
 class WindowLog:
-    """All windows of a run so far, oldest first, at most `MOST_WINDOWS` of them."""
+    """All windows of a run so far, oldest first, at most `MOST_WINDOWS` of them; times meet without a gap.
+
+    While the log has room, a window is one that was appended. Later ones have two widths at most times: the older part has
+    been joined to the present `doubling`, the rest still has half of it. The newest one grows to that width as windows are
+    appended. Where the warm-up ends, a narrower one may remain: it is never joined with what counts.
+    """
 
     def __init__(self) -> None:
         self._windows: list[Window] = []
+        self._parts: list[int] = []
+        self._next = 0
+        self.doubling = 1
+        """How many appended windows make one of the log now."""
 
     def append(self, window: Window) -> None:
-        self._windows.append(window)
-        if len(self._windows) > MOST_WINDOWS:
-            self._halve()
+        """Add the window that follows. Costs two joins of windows at most, most often one or none."""
+        if not self._join(len(self._windows) - 1, window):
+            self._windows.append(window)
+            self._parts.append(1)
+        room = max(FEWEST_WINDOWS, min(MOST_WINDOWS, MOST_TALLIES // max(1, len(window.tallies))))
+        excess = len(self._windows) - room
+        for _ in range(min(excess, 2)):
+            self._make_room()
 
     def __iter__(self) -> Iterator[Window]:
         return iter(self._windows)
@@ -68,22 +86,25 @@ class WindowLog:
     def __getitem__(self, index: int) -> Window:
         return self._windows[index]
 
-    def _halve(self) -> None:
-        """Join neighbours in pairs; warm-up is never joined with what counts."""
-        joined: list[Window] = []
-        waiting: Window | None = None
-        for window in self._windows:
-            if waiting is None:
-                waiting = window
-            elif waiting.warmup == window.warmup:
-                joined.append(waiting.joined(window))
-                waiting = None
-            else:
-                joined.append(waiting)
-                waiting = window
-        if waiting is not None:
-            joined.append(waiting)
-        self._windows = joined
+    def _join(self, at: int, later: Window, parts: int = 1) -> bool:
+        """Join window `at` with the `later` one, which is made of `parts`, unless that would be too wide."""
+        if at < 0 or self._parts[at] + parts > self.doubling or self._windows[at].warmup != later.warmup:
+            return False
+        self._windows[at] = self._windows[at].joined(later)
+        self._parts[at] += parts
+        return True
+
+    def _make_room(self) -> None:
+        """Join the oldest pair that is narrower than the present doubling; with none left, the doubling goes on."""
+        while self.doubling < 2 * sum(self._parts):
+            while self._next + 1 < len(self._windows):
+                following = self._next + 1
+                if self._join(self._next, self._windows[following], self._parts[following]):
+                    del self._windows[following], self._parts[following]
+                    return
+                self._next += 1
+            self.doubling *= 2
+            self._next = 0
 
 
 def merged(tallies: Mapping[int, Tally], series: Iterator[int] | list[int]) -> Tally | None:
