@@ -309,7 +309,9 @@ class HttpClient:
         else:
             self._others = self._others or []
             self._others.append(connection)
-        if not waiter.done():
+        if waiter.done():
+            connection.park()
+        else:
             connection.send_first(request, wire, planned, waiter, marks)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
@@ -398,7 +400,7 @@ class HttpClient:
         ]
         origin = request.origin
         if self._cookies and not request.has_header("cookie"):
-            value = self._cookies.header(origin.host, request.target, tls=origin.tls, now=time())
+            value = self._cookies.header(origin.host, request.target, tls=origin.tls, now=time(), foreign=request.away)
             if value:
                 lines.append(header_line("cookie", value))
         return request.head + b"".join(lines) + b"\r\n" + request.body if lines else request.wire

@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
             except OSError:  # full, or broken, which the transport will find out and report
                 written = 0
             if written != len(wire):
-                self._write(wire[written:])
+                self._write_rest(wire[written:])
         deadline = start + request.timeout
         if deadline < self._timer_at:
             self._arm(deadline)
@@ -130,15 +130,19 @@ class Connection(asyncio.Protocol):
             self._arm(deadline)
 
     def _write_slowly(self, request: Request, wire: bytes) -> None:
+        if request.awaits_continue:
+            self._write_rest(wire[: -len(request.body)])
+            self._held_body = self._loop.call_later(CONTINUE_WAIT, self._send_body)
+        else:
+            self._write_rest(wire)
+
+    def _write_rest(self, data: bytes) -> None:
+        """Leave `data` to the transport, which sends it as the peer takes it."""
         assert self._transport is not None
         self._slow = True
         # resume_writing then says when the last byte has left, which is what `sending` means
         self._transport.set_write_buffer_limits(high=0, low=0)
-        if request.awaits_continue:
-            self._write(wire[: -len(request.body)])
-            self._held_body = self._loop.call_later(CONTINUE_WAIT, self._send_body)
-        else:
-            self._write(wire)
+        self._write(data)
 
     def _send_body(self) -> None:
         if self._held_body is not None and self.request is not None:
@@ -178,7 +182,6 @@ class Connection(asyncio.Protocol):
                         self._complete(response)
                         return
                 self._reader = ReplyReader(bodiless=request.method == "HEAD")
-                self._first = end
             self._read(self._reader, request, data, end)
         except ExchangeError as error:
             if self._reader is None:
@@ -197,6 +200,8 @@ class Connection(asyncio.Protocol):
 
     def _read(self, reader: ReplyReader, request: Request, data: bytes, end: float) -> None:
         self._received += len(data)
+        if not reader.begun:
+            self._first = end  # interim replies are not yet the reply
         done = reader.feed(data)
         if reader.continued:
             self._send_body()
@@ -234,7 +239,8 @@ class Connection(asyncio.Protocol):
 
     def _sending(self, first: float) -> float:
         """Seconds until all bytes of the request had left, or until the reply began, at `first`."""
-        return max(0.0, min(self._sent, first) - self._start)
+        sent = first if self._body_unsent() else min(self._sent, first)
+        return max(0.0, sent - self._start)
 
     def _record_phases(self, series: int, sending: float) -> tuple[float, float, float, float]:
         """Record what only a connection's first exchange has, and return all four phases in seconds."""
@@ -312,6 +318,14 @@ class Connection(asyncio.Protocol):
         self._write = transport.write
         socket = transport.get_extra_info("socket")
         self._fd = -1 if transport.get_extra_info("sslcontext") else socket.fileno()
+
+    def park(self) -> None:
+        """Opened for a request that was given up meanwhile: from now on it is an idle connection like any other."""
+        self._fresh = False
+
+    def eof_received(self) -> None:
+        if self.request is None:
+            self.close()  # at once: a request sent now would be lost, and one with side effects could not be sent again
 
     def connection_lost(self, exc: Exception | None) -> None:
         request, reader = self.request, self._reader

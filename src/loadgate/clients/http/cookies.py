@@ -48,10 +48,17 @@ class CookieJar(MutableMapping[str, str]):
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
 
-    def header(self, host: str, path: str, *, tls: bool, now: float) -> str:
-        """Value of the `Cookie` header for a request, longest path first (section 5.4); empty if none applies."""
+    def header(self, host: str, path: str, *, tls: bool, now: float, foreign: bool = False) -> str:
+        """Value of the `Cookie` header for a request, longest path first (section 5.4); empty if none applies.
+
+        `foreign` marks a request that a redirect led to another origin: what the scenario has set is not for that one.
+        """
         path = path.partition("?")[0]
-        fitting = [cookie for cookie in self._cookies.values() if cookie.matches(host, path, tls=tls, now=now)]
+        fitting = [
+            cookie
+            for cookie in self._cookies.values()
+            if cookie.matches(host, path, tls=tls, now=now) and (cookie.domain or not foreign)
+        ]
         fitting.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 

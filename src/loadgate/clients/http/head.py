@@ -43,8 +43,8 @@ class Head:
         lower = raw.lower()
         self.length = _length(lower)
         self.chunked = _chunked(lower)
-        connection = _value(lower, b"connection")
-        self.keep_alive = b"close" not in connection and (raw[7:8] == b"1" or b"keep-alive" in connection)
+        options = [option.strip() for option in _value(lower, b"connection").split(b",")]
+        self.keep_alive = b"close" not in options and (raw[7:8] == b"1" or b"keep-alive" in options)
         self.encoding = _value(lower, b"content-encoding").decode("ascii", "replace")
         self.sets_cookie = lower.find(b"\r\nset-cookie:") >= 0
         self.redirect = status in _REDIRECTS and lower.find(b"\r\nlocation:") >= 0
