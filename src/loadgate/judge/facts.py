@@ -1,0 +1,120 @@
+"""What a verdict has to know of a run beside thresholds and health, taken from what was measured after the warm-up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loadgate.measure.errors import ErrorCount
+from loadgate.measure.recorder import Recorder, SeriesKey
+from loadgate.measure.select import Selection
+from loadgate.measure.tally import RateTally, TrendTally
+from loadgate.record.run import LoadRecord, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    """What a protocol's exchanges are counted under."""
+
+    count: str
+    failed: str
+    duration: str
+
+
+_PROTOCOLS: Final = (_Protocol("http_reqs", "http_req_failed", "http_req_duration"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Counts are of what ended after the warm-up; times in seconds.
+
+    `exchanges`, and of those `answered` with a reply of any kind, and `failed` (no reply, or one that was not expected).
+    `iterations`, and of those `raised` that ended with an error of the script. `trouble` is what went wrong most often with
+    exchanges, as a phrase ("status 503 (GET /orders, 1,200 times)"), or empty; `script_error` the same of iterations.
+    `service_ms` is the median service time of all exchanges, NaN without any. `planned` is when the last load ends.
+    """
+
+    state: RunState
+    elapsed: float
+    planned: float
+    iterations: int
+    raised: int
+    exchanges: int
+    answered: int
+    failed: int
+    service_ms: float
+    trouble: str
+    script_error: str
+    loads: tuple[LoadRecord, ...]
+
+
+def facts(
+    recorder: Recorder, *, state: RunState, elapsed: float, planned: float, loads: Sequence[LoadRecord] = ()
+) -> Facts:
+    """The facts of a run up to the window that was closed last. `elapsed` and `planned` count from the run's start."""
+    iterations, raised = _share(recorder, "iterations_failed")
+    exchanges = failed = 0
+    troubles: Counter[tuple[str, str, str]] = Counter()
+    silent = 0
+    service = TrendTally()
+    for protocol in _PROTOCOLS:
+        total, bad = _share(recorder, protocol.failed)
+        exchanges += total
+        failed += bad
+        for key, count in _failures(recorder, protocol.failed):
+            kind = key.tags.get("error", "")
+            silent += count if kind else 0
+            troubles[kind, key.tags.get("status", ""), key.tags.get("name", "")] += count
+        durations = Selection(recorder, protocol.duration).tally(recorder.totals())
+        if isinstance(durations, TrendTally):
+            service.merge(durations)
+    errors = tuple(recorder.errors)
+    return Facts(
+        state=state,
+        elapsed=elapsed,
+        planned=planned,
+        iterations=iterations,
+        raised=raised,
+        exchanges=exchanges,
+        answered=exchanges - silent,
+        failed=failed,
+        service_ms=service.histogram.percentile(50.0),
+        trouble=_trouble(troubles, errors) or _phrase(errors[:1]),
+        script_error=_phrase([error for error in errors if error.kind == "script"][:1]),
+        loads=tuple(loads),
+    )
+
+
+def _share(recorder: Recorder, metric: str) -> tuple[int, int]:
+    """How many samples of a rate there are, and how many of them are hits."""
+    tally = Selection(recorder, metric).tally(recorder.totals())
+    return (tally.total, tally.passes) if isinstance(tally, RateTally) else (0, 0)
+
+
+def _failures(recorder: Recorder, metric: str) -> list[tuple[SeriesKey, int]]:
+    """The series of the rate `metric` that have hits, and how many."""
+    totals = recorder.totals()
+    found = []
+    for series in Selection(recorder, metric).series():
+        tally = totals.get(series)
+        if isinstance(tally, RateTally) and tally.passes:
+            found.append((recorder.describe(series), tally.passes))
+    return found
+
+
+def _trouble(troubles: Mapping[tuple[str, str, str], int], errors: Sequence[ErrorCount]) -> str:
+    if not troubles:
+        return ""
+    (kind, status, step), count = max(troubles.items(), key=lambda item: item[1])
+    what = f"status {status}"
+    if kind:
+        samples = [error for error in errors if error.kind == kind]
+        same = [error for error in samples if error.step == step] or samples
+        what = f"{kind}: {same[0].sample}" if same else kind
+    return f"{what} ({step}, {count:,} times)" if step else f"{what} ({count:,} times)"
+
+
+def _phrase(errors: Sequence[ErrorCount]) -> str:
+    return "".join(f"{error.kind}: {error.sample} ({error.step}, {error.count:,} times)" for error in errors)

@@ -1,0 +1,104 @@
+"""The word a run comes to, and why. Rules, the first that applies decides:
+
+1. INVALID if the run has no end, or nothing was measured after the warm-up.
+2. INVALID if not one exchange succeeded, or not one iteration went to its end without an error: that is no measurement of
+   the service, whatever the times look like.
+3. INVALID if the generator was not honest (`measure.health`): its delay would be taken for the target's.
+4. FAIL if a threshold is broken, or has no data: missing data is never a pass.
+5. INVALID if the run is not the one that was asked for: stopped before its end, fewer starts than planned because the target
+   was too slow, iterations cut off by a maximum duration.
+6. PASS.
+
+So a threshold that is broken is a FAIL even where the run was cut short, because more load would not have mended it; a run
+that was cut short with every threshold still holding is no PASS, because the rest might have broken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from loadgate.config.load import Executor
+from loadgate.judge.facts import Facts
+from loadgate.judge.wording import threshold_text
+from loadgate.measure.health import NOTHING_SEEN, PLAN_LIMIT, Health
+from loadgate.record.run import RunState
+from loadgate.record.verdict import ThresholdResult, Verdict, Word
+from loadgate.units import format_duration
+
+_COUNTED: Final = frozenset(executor.value for executor in Executor if executor.counted)
+
+
+def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) -> Verdict:
+    """The verdict, with reasons as whole short sentences, the weightiest first.
+
+    A FAIL also says that the plan was missed or the run cut short, and what the generator warns of, since its own delay may
+    have broken a limit.
+    """
+    worthless = [*_unfinished(facts), *_unmeasured(facts), *_unsuccessful(facts)]
+    worthless += [reason for reason in health.reasons if not (worthless and reason == NOTHING_SEEN)]
+    if worthless:
+        return Verdict(Word.INVALID, tuple(worthless))
+    short = [*_cut_short(facts, thresholds), *_cut_off(facts), *([health.missed] if health.missed else [])]
+    broken = _broken(thresholds)
+    if broken:
+        return Verdict(Word.FAIL, (*broken, *short, *health.warnings))
+    if short:
+        return Verdict(Word.INVALID, tuple(short))
+    return Verdict(Word.PASS)
+
+
+def _broken(thresholds: Sequence[ThresholdResult]) -> list[str]:
+    """What ended the run, what is broken, what has no data."""
+    failed = [result for result in thresholds if not result.passed]
+    failed.sort(key=lambda result: (not result.aborted, not result.measured))
+    return [threshold_text(result) for result in failed]
+
+
+def _unfinished(facts: Facts) -> list[str]:
+    if facts.state is RunState.RUNNING:
+        return ["the run has no end: this is what was measured until the record was last written"]
+    return []
+
+
+def _unmeasured(facts: Facts) -> list[str]:
+    if facts.iterations or facts.exchanges:
+        return []
+    reason = "nothing was measured: no request and no iteration ended after the warm-up"
+    cut = sum(load.interrupted for load in facts.loads)
+    if facts.trouble:
+        reason += f"; most often {facts.trouble}"
+    elif cut:
+        reason += f"; {cut:,} iterations were cut off at the end of the run, so give it more time than one takes"
+    return [reason]
+
+
+def _unsuccessful(facts: Facts) -> list[str]:
+    if facts.exchanges and not facts.answered:
+        return [f"no request got a reply: all {facts.exchanges:,} failed, most often {facts.trouble}"]
+    if facts.exchanges and facts.failed == facts.exchanges:
+        return [f"not one request succeeded: all {facts.exchanges:,} failed, most often {facts.trouble}"]
+    if facts.iterations and facts.raised == facts.iterations:
+        return [f"every iteration ended with an error: {facts.script_error or f'{facts.raised:,} times'}"]
+    return []
+
+
+def _cut_short(facts: Facts, thresholds: Sequence[ThresholdResult]) -> list[str]:
+    at = format_duration(round(facts.elapsed, 1))
+    if facts.state is RunState.INTERRUPTED and facts.elapsed < facts.planned:
+        return [f"the run was interrupted after {at}, before its load had ended"]
+    if facts.state is RunState.ABORTED and not any(result.aborted for result in thresholds):
+        return [f"the run was stopped after {at}, before its load had ended"]
+    return []
+
+
+def _cut_off(facts: Facts) -> list[str]:
+    """Loads that count iterations and ran out of time. A run that was interrupted has said so already."""
+    if facts.state is not RunState.COMPLETE:
+        return []
+    return [
+        f"load `{load.name}`: {load.started:,} of {load.planned:,} iterations were started before its time was over; "
+        "raise maxDuration, or ask for fewer"
+        for load in facts.loads
+        if load.executor in _COUNTED and load.started < PLAN_LIMIT * load.planned
+    ]

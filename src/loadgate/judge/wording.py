@@ -1,0 +1,57 @@
+"""A threshold and what was seen, in words."""
+
+from __future__ import annotations
+
+from loadgate.measure.metric import BUILTIN
+from loadgate.record.verdict import ThresholdResult
+from loadgate.units import format_bytes, format_count, format_duration, format_ms, format_rate, format_share
+
+
+def threshold_text(result: ThresholdResult) -> str:
+    """One line: "http_req_duration p(95)<500: 612 ms"."""
+    over = f" over {format_duration(result.over)}" if result.over is not None else ""
+    seen = observed_text(result) if result.measured else f"no data: {_missing(result)}"
+    end = ", which ended the run" if result.aborted else ""
+    return f"{result.key} {result.expression}{over}: {seen}{end}"
+
+
+def observed_text(result: ThresholdResult) -> str:
+    """The observed value with its unit; with as many digits as it takes to tell it from a bound it does not equal."""
+    text = _formatted(result, result.observed)
+    if result.observed == result.bound or text != _formatted(result, result.bound):
+        return text
+    scale, unit = (100.0, " %") if result.unit == "share" else (1.0, f" {result.unit}" if result.unit else "")
+    per = "/s" if _per_second(result) else ""
+    return f"{_enough_digits(result.observed * scale, result.bound * scale)}{unit}{per}"
+
+
+def _formatted(result: ThresholdResult, value: float) -> str:
+    match result.unit:
+        case "ms":
+            return format_ms(value)
+        case "share":
+            return format_share(value)
+        case "bytes":
+            return format_bytes(value) + ("/s" if _per_second(result) else "")
+    if _per_second(result):
+        return format_rate(value)
+    return format_count(value) if result.unit == "count" and value.is_integer() else f"{value:,.6g}"
+
+
+def _per_second(result: ThresholdResult) -> bool:
+    return result.statistic == "rate" and result.unit != "share"
+
+
+def _enough_digits(value: float, bound: float) -> str:
+    for digits in range(4, 17):
+        if f"{value:.{digits}g}" != f"{bound:.{digits}g}":
+            return f"{value:.{digits}g}"
+    return repr(value)
+
+
+def _missing(result: ThresholdResult) -> str:
+    metric, brace, _ = result.key.partition("{")
+    text = f"nothing was measured under {'these tags' if brace else 'this name'}"
+    if metric not in BUILTIN and (result.statistic == "count" or _per_second(result)):
+        text += " (a counter that may stay at zero needs a zero added to it once)"
+    return text
