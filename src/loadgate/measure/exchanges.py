@@ -115,9 +115,6 @@ class ExchangeRows:
                 phases={phase: intern(metric, tags) for phase, metric in names.phases.items()},
             )
         )
-        self._counts = np.append(self._counts, 0)
-        self._sent = np.append(self._sent, 0)
-        self._received = np.append(self._received, 0)
         return len(self._exchanges) - 1
 
     def phase(self, exchange: int, phase: str, seconds: float) -> None:
@@ -130,6 +127,11 @@ class ExchangeRows:
         planned, start, first, end = rows["planned"], rows["start"], rows["first"], rows["end"]
         sending = rows["sending"]
         most = len(self._exchanges)
+        if most > len(self._counts):
+            wider = np.zeros(most - len(self._counts), np.int64)
+            self._counts = np.append(self._counts, wider)
+            self._sent = np.append(self._sent, wider)
+            self._received = np.append(self._received, wider)
         self._counts += np.bincount(series, minlength=most)
         self._sent += np.bincount(series, rows["sent"], most).astype(np.int64)
         self._received += np.bincount(series, rows["received"], most).astype(np.int64)

@@ -57,7 +57,8 @@ class WindowLog:
 
     While the log has room, a window is one that was appended. Later ones have two widths at most times: the older part has
     been joined to the present `doubling`, the rest still has half of it. The newest one grows to that width as windows are
-    appended. Where the warm-up ends, a narrower one may remain: it is never joined with what counts.
+    appended. A few are narrower: where the warm-up ends, which is never joined with what counts, and one for each time the
+    pairs did not come out even.
     """
 
     def __init__(self) -> None:
