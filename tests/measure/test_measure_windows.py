@@ -117,22 +117,29 @@ def test_windows_of_changing_kind_that_cannot_be_joined_stay() -> None:
     assert len(log) == MOST_WINDOWS + 5
 
 
-def test_many_series_get_fewer_windows_two_joins_at_a_time(
+def test_a_run_that_takes_too_much_memory_gets_fewer_windows(
     monkeypatch: pytest.MonkeyPatch, joins: list[Window]
 ) -> None:
-    monkeypatch.setattr(windows, "MOST_TALLIES", 400)
+    monkeypatch.setattr(windows, "MOST_BYTES", 200_000)
     log = WindowLog()
-    for second in range(500):
+    for second in range(1000):
         series = 1 if second < 100 else 10
         before = len(joins)
         log.append(Window(float(second), second + 1.0, False, {n: CounterTally(1.0) for n in range(series)}))
         assert len(joins) - before <= 3
-    assert len(log) == 40
-    monkeypatch.setattr(windows, "MOST_TALLIES", 1)
-    for second in range(500, 800):
-        log.append(Window(float(second), second + 1.0, False, {0: CounterTally(1.0)}))
+    assert 45 <= len(log) <= 60
+    assert sum(window.nbytes for window in log) <= 200_000
+    for second in range(1000, 1300):
+        log.append(Window(float(second), second + 1.0, False, {n: CounterTally(1.0) for n in range(1000)}))
     assert len(log) == FEWEST_WINDOWS
-    assert sum(window.width for window in log) == 800.0
+    assert sum(window.width for window in log) == 1300.0
+
+
+def test_the_size_of_a_window_is_that_of_its_counts_and_of_each_tally() -> None:
+    histogram = Histogram.of([1.0, 1.5, 3.0])
+    histogram.shrink()
+    window = Window(0.0, 1.0, False, {0: CounterTally(1.0), 1: TrendTally(histogram)})
+    assert window.nbytes == 2 * 400 + histogram.nbytes
 
 
 def test_a_joined_window_holds_both_and_leaves_them_as_they_were() -> None:

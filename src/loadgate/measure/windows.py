@@ -15,9 +15,11 @@ from loadgate.measure.tally import Tally, TrendTally, merge_into
 
 MOST_WINDOWS: Final = 120
 """More than a chart can show, and few enough that a run of an hour and one of a minute weigh the same."""
-FEWEST_WINDOWS: Final = 12
-MOST_TALLIES: Final = 200_000
-"""A run with so many series that `MOST_WINDOWS` windows would hold more than this gets fewer and wider ones."""
+FEWEST_WINDOWS: Final = 24
+MOST_BYTES: Final = 128_000_000
+"""A run with so many series that its windows would take more than this gets fewer and wider ones, down to the fewest."""
+_TALLY_BYTES: Final = 400
+"""What a tally takes beside the counts of its histogram."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,14 @@ class Window:
         window.shrink()
         return window
 
+    @property
+    def nbytes(self) -> int:
+        """About what the tallies take in memory."""
+        counts = (tally.histogram.nbytes for tally in self.tallies.values() if isinstance(tally, TrendTally))
+        return _TALLY_BYTES * len(self.tallies) + sum(counts)
+
     def shrink(self) -> None:
+        """Give back what memory the histograms do not need."""
         for tally in self.tallies.values():
             if isinstance(tally, TrendTally):
                 tally.histogram.shrink()
@@ -64,19 +73,20 @@ class WindowLog:
     def __init__(self) -> None:
         self._windows: list[Window] = []
         self._parts: list[int] = []
+        self._sizes: list[int] = []
         self._next = 0
         self.doubling = 1
         """How many appended windows make one of the log now."""
 
     def append(self, window: Window) -> None:
-        """Add the window that follows. Costs two joins of windows at most, most often one or none."""
+        """Add the window that follows. Costs one join of windows at most, or three while it takes too much memory."""
         if not self._join(len(self._windows) - 1, window):
             self._windows.append(window)
             self._parts.append(1)
-        room = max(FEWEST_WINDOWS, min(MOST_WINDOWS, MOST_TALLIES // max(1, len(window.tallies))))
-        excess = len(self._windows) - room
-        for _ in range(min(excess, 2)):
-            self._make_room()
+            self._sizes.append(window.nbytes)
+        for _ in range(2):
+            if len(self._windows) > (MOST_WINDOWS if sum(self._sizes) <= MOST_BYTES else FEWEST_WINDOWS):
+                self._make_room()
 
     def __iter__(self) -> Iterator[Window]:
         return iter(self._windows)
@@ -93,6 +103,7 @@ class WindowLog:
             return False
         self._windows[at] = self._windows[at].joined(later)
         self._parts[at] += parts
+        self._sizes[at] = self._windows[at].nbytes
         return True
 
     def _make_room(self) -> None:
@@ -101,7 +112,7 @@ class WindowLog:
             while self._next + 1 < len(self._windows):
                 following = self._next + 1
                 if self._join(self._next, self._windows[following], self._parts[following]):
-                    del self._windows[following], self._parts[following]
+                    del self._windows[following], self._parts[following], self._sizes[following]
                     return
                 self._next += 1
             self.doubling *= 2
