@@ -1,19 +1,22 @@
-"""The record as JSON, versioned.
+"""The record as JSON, versioned. `docs/record.md` describes it field by field for those who read it with other tools.
 
 Layout: `schema`, then what `Run` holds, under the same names. `metrics` gives each metric's kind, unit and direction once;
-a series is a metric, its tags and its total; a window's `tallies` map series numbers to what it holds of them. A tally is
-`{count, ...}` by the kind of its metric: a trend's histogram as sum, min, max, and the counts of used buckets with the gaps
-between their indices (`measure.histogram` says what bucket a value falls into); a rate's passes and total; a counter's
-total; a gauge's last, min, max.
+a series is a metric, its tags and its total; a window's `tallies` map series numbers to what it holds of them. A tally is,
+by the kind of its metric: a trend's histogram as sum, min, max, and the counts of used buckets with the gaps between their
+indices (`buckets` says how values are cut into buckets); a rate's passes and total; a counter's total; a gauge's last, min,
+max, and the order in which last was set.
 
-Versions, and how older ones are read, stand in `MIGRATIONS`. 1: the first.
+Rules:
+* What `encode_run` writes, `decode_run` reads, whatever the run holds. JSON has no NaN and no infinity: what was not measured
+  is null, an infinite number the largest one; text that is not Unicode gets a `?` where it is not.
+* No secret is written: texts pass through `redact`.
+* Keys that are not known are ignored, so keys may be added within a schema. Anything else is a new schema, with a migration
+  from the one before: every version reads all earlier ones, and none reads a later one. 1: the first.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -21,13 +24,15 @@ import msgspec
 from loadgate.errors import LoadgateError
 from loadgate.measure.errors import ErrorCount
 from loadgate.measure.health import Health, HealthSample
-from loadgate.measure.histogram import Histogram
 from loadgate.measure.metric import Direction, Kind, Metric
-from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
+from loadgate.measure.tally import Tally
 from loadgate.measure.windows import Window
+from loadgate.record.encoding import encode_json
 from loadgate.record.environment import Code, Environment
+from loadgate.record.redact import without_secrets
 from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
-from loadgate.record.verdict import ThresholdResult, Verdict, Word
+from loadgate.record.tallies import BUCKETS, finite, number_form, read_number, read_tally, tally_form
+from loadgate.record.verdict import ThresholdResult, Verdict
 
 SCHEMA: Final = 1
 
@@ -36,7 +41,7 @@ MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 
 
 class BadRecord(LoadgateError):
-    """Text that is not a run record, or one that this version cannot read."""
+    """Text that is not a run record, or one that this version cannot read. The message ends a sentence: "FILE is ..."."""
 
 
 def encode_window(window: Window) -> bytes:
@@ -46,92 +51,66 @@ def encode_window(window: Window) -> bytes:
             "start": window.start,
             "end": window.end,
             "warmup": window.warmup,
-            "tallies": {str(number): _tally(tally) for number, tally in window.tallies.items()},
+            "tallies": {str(number): tally_form(tally) for number, tally in window.tallies.items()},
         }
     )
 
 
 def encode_run(run: Run, window: Callable[[Window], bytes] = encode_window) -> bytes:
-    """The record as JSON, one line. `window` gives the JSON of one of its windows."""
-    metrics = {series.metric.name: series.metric for series in run.series}
-    return msgspec.json.encode(
-        {
-            "schema": SCHEMA,
-            "id": run.id,
-            "state": run.state,
-            "started": run.started,
-            "duration": run.duration,
-            "verdict": asdict(run.verdict),
-            "definition": asdict(run.definition),
-            "environment": asdict(run.environment),
-            "code": asdict(run.code),
-            "loads": [asdict(load) for load in run.loads],
-            "thresholds": [_threshold(result) for result in run.thresholds],
-            "health": asdict(run.health),
-            "health_samples": [asdict(sample) for sample in run.health_samples],
-            "errors": [asdict(error) for error in run.errors],
-            "notes": run.notes,
-            "metrics": {
-                name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
-                for name, metric in metrics.items()
-            },
-            "series": [
-                {
-                    "metric": series.metric.name,
-                    "tags": dict(series.tags),
-                    "total": None if series.total is None else _tally(series.total),
-                }
-                for series in run.series
-            ],
-            "windows": [msgspec.Raw(window(each)) for each in run.windows],
-        }
-    )
+    """The record as JSON, one line, without secrets. `window` gives the JSON of one of its windows."""
+    return encode_json(_tree(without_secrets(run), window))
 
 
 def decode_run(data: bytes) -> Run:
     """The record in `data`. Raises BadRecord with what is wrong and where."""
+    if not data.strip():
+        raise BadRecord("empty, not a run record")
     try:
-        tree = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        raise BadRecord(f"not JSON: {error}") from None
-    schema = tree.get("schema") if isinstance(tree, dict) else None
-    if not isinstance(schema, int):
-        raise BadRecord("not a run record: it has no `schema`")
-    if schema > SCHEMA:
-        raise BadRecord(f"written by a newer version of Loadgate (schema {schema}, this one reads up to {SCHEMA})")
-    while schema < SCHEMA:
-        if schema not in MIGRATIONS:
-            raise BadRecord(f"schema {schema} is not known")
-        tree = MIGRATIONS[schema](tree)
-        schema += 1
-    try:
-        return _run(msgspec.convert(tree, _File))
+        schema = msgspec.json.decode(data, type=_Schema).schema
+        if type(schema) is not int:
+            raise BadRecord(
+                "not a run record: it has no `schema`"
+                if schema is None
+                else "not a run record: its `schema` is no number"
+            )
+        if schema > SCHEMA:
+            raise BadRecord(
+                f"written by a newer version of Loadgate (schema {schema}, this one reads up to {SCHEMA})",
+                "read it with that version, or install it here",
+            )
+        if schema != SCHEMA:
+            data = _migrated(schema, data)
+        return _run(msgspec.json.decode(data, type=_File))
     except msgspec.ValidationError as error:
         raise BadRecord(f"not a run record: {error}") from None
-    except (KeyError, ValueError, IndexError) as error:
-        raise BadRecord(f"not a whole run record: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRecord(f"not a run record, or one that was cut short: {error}") from None
 
 
-class _MetricFile(msgspec.Struct):
+class _Schema(msgspec.Struct):
+    schema: Any = None
+
+
+class _MetricForm(msgspec.Struct):
     kind: Kind
     unit: str
     direction: Direction
 
 
-class _SeriesFile(msgspec.Struct):
+class _SeriesForm(msgspec.Struct):
     metric: str
     tags: dict[str, str]
-    total: dict[str, Any] | None
+    total: msgspec.Raw
 
 
-class _WindowFile(msgspec.Struct):
+class _WindowForm(msgspec.Struct):
     start: float
     end: float
     warmup: bool
-    tallies: dict[str, dict[str, Any]]
+    tallies: dict[str, msgspec.Raw]
 
 
-class _ThresholdFile(msgspec.Struct):
+class _ThresholdForm(msgspec.Struct):
     key: str
     expression: str
     statistic: str
@@ -154,38 +133,91 @@ class _File(msgspec.Struct):
     environment: Environment
     code: Code
     loads: tuple[LoadRecord, ...]
-    thresholds: list[_ThresholdFile]
+    thresholds: list[_ThresholdForm]
     health: Health
     health_samples: tuple[HealthSample, ...]
     errors: tuple[ErrorCount, ...]
     notes: tuple[str, ...]
-    metrics: dict[str, _MetricFile]
-    series: list[_SeriesFile]
-    windows: list[_WindowFile]
+    buckets: dict[str, float]
+    metrics: dict[str, _MetricForm]
+    series: list[_SeriesForm]
+    windows: list[_WindowForm]
+
+
+# -- writing
+
+
+def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
+    metrics = {series.metric.name: series.metric for series in run.series}
+    return {
+        "schema": SCHEMA,
+        "id": run.id,
+        "state": run.state,
+        "started": run.started,
+        "duration": run.duration,
+        "verdict": run.verdict,
+        "definition": run.definition,
+        "environment": run.environment,
+        "code": run.code,
+        "loads": run.loads,
+        "thresholds": [
+            _ThresholdForm(
+                result.key,
+                result.expression,
+                result.statistic,
+                result.operator,
+                finite(result.bound),
+                result.unit,
+                number_form(result.observed),
+                result.passed,
+                result.over,
+                result.aborted,
+            )
+            for result in run.thresholds
+        ],
+        "health": run.health,
+        "health_samples": run.health_samples,
+        "errors": run.errors,
+        "notes": run.notes,
+        "buckets": BUCKETS,
+        "metrics": {
+            name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
+            for name, metric in metrics.items()
+        },
+        "series": [
+            {
+                "metric": series.metric.name,
+                "tags": dict(series.tags),
+                "total": None if series.total is None else tally_form(series.total),
+            }
+            for series in run.series
+        ],
+        "windows": [msgspec.Raw(window(each)) for each in run.windows],
+    }
+
+
+# -- reading
+
+
+def _migrated(schema: int, data: bytes) -> bytes:
+    """`data` as a record of `SCHEMA`."""
+    tree = msgspec.json.decode(data)
+    while schema < SCHEMA:
+        if schema not in MIGRATIONS:
+            raise BadRecord(f"not a run record: there is no schema {schema}")
+        try:
+            tree = MIGRATIONS[schema](tree)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadRecord(f"not a whole run record of schema {schema}: {error!r}") from None
+        schema += 1
+    return msgspec.json.encode(tree)
 
 
 def _run(file: _File) -> Run:
-    metrics = {name: Metric(name, metric.kind, metric.unit, metric.direction) for name, metric in file.metrics.items()}
-    series = tuple(
-        Series(
-            metrics[each.metric],
-            each.tags,
-            None if each.total is None else _read_tally(metrics[each.metric].kind, each.total),
-        )
-        for each in file.series
-    )
-    windows = tuple(
-        Window(
-            each.start,
-            each.end,
-            each.warmup,
-            {
-                int(number): _read_tally(series[int(number)].metric.kind, tally)
-                for number, tally in each.tallies.items()
-            },
-        )
-        for each in file.windows
-    )
+    if file.buckets != BUCKETS:
+        raise BadRecord(f"cut into other buckets than this version's: {file.buckets} instead of {dict(BUCKETS)}")
+    metrics = {name: Metric(name, form.kind, form.unit, form.direction) for name, form in file.metrics.items()}
+    series = tuple(_series(number, form, metrics) for number, form in enumerate(file.series))
     return Run(
         id=file.id,
         state=file.state,
@@ -196,44 +228,46 @@ def _run(file: _File) -> Run:
         code=file.code,
         loads=file.loads,
         series=series,
-        windows=windows,
+        windows=tuple(_window(number, form, series) for number, form in enumerate(file.windows)),
         errors=file.errors,
         health=file.health,
         health_samples=file.health_samples,
-        thresholds=tuple(_read_threshold(result) for result in file.thresholds),
+        thresholds=tuple(_threshold(form) for form in file.thresholds),
         verdict=file.verdict,
         notes=file.notes,
     )
 
 
-def _tally(tally: Tally) -> dict[str, Any]:
-    if isinstance(tally, TrendTally):
-        return tally.histogram.to_sparse()
-    return asdict(tally)
+def _series(number: int, form: _SeriesForm, metrics: Mapping[str, Metric]) -> Series:
+    metric = metrics.get(form.metric)
+    if metric is None:
+        raise BadRecord(
+            f"not a whole run record: `$.series[{number}]` is of `{form.metric}`, which `metrics` does not have"
+        )
+    total = None if bytes(form.total) == b"null" else _read_tally(metric.kind, form.total, f"$.series[{number}].total")
+    return Series(metric, form.tags, total)
 
 
-def _read_tally(kind: Kind, data: dict[str, Any]) -> Tally:
-    if kind is Kind.TREND:
-        return TrendTally(Histogram.from_sparse(data))
-    if kind is Kind.RATE:
-        return msgspec.convert(data, RateTally)
-    if kind is Kind.COUNTER:
-        return msgspec.convert(data, CounterTally)
-    return msgspec.convert(data, GaugeTally)
+def _window(number: int, form: _WindowForm, series: tuple[Series, ...]) -> Window:
+    tallies: dict[int, Tally] = {}
+    for key, raw in form.tallies.items():
+        where = f"$.windows[{number}].tallies[{key!r}]"
+        if not (key.isascii() and key.isdecimal() and int(key) < len(series)):
+            raise BadRecord(f"not a whole run record: `{where}` is of no series")
+        tallies[int(key)] = _read_tally(series[int(key)].metric.kind, raw, where)
+    return Window(form.start, form.end, form.warmup, tallies)
 
 
-def _threshold(result: ThresholdResult) -> dict[str, Any]:
-    """JSON has no NaN: what was not measured is null. An infinite bound (k6 allows `<Inf`) becomes the largest number."""
-    return {**asdict(result), "observed": result.observed if result.measured else None, "bound": _finite(result.bound)}
+def _read_tally(kind: Kind, raw: msgspec.Raw, where: str) -> Tally:
+    try:
+        return read_tally(kind, raw)
+    except (ValueError, OverflowError) as error:
+        raise BadRecord(f"not a whole run record: `{where}`: {error}") from None
 
 
-def _read_threshold(file: _ThresholdFile) -> ThresholdResult:
-    observed = math.nan if file.observed is None else file.observed
-    return ThresholdResult(**{**msgspec.structs.asdict(file), "observed": observed})
+def _threshold(form: _ThresholdForm) -> ThresholdResult:
+    values = msgspec.structs.asdict(form)
+    return ThresholdResult(**{**values, "bound": read_number(form.bound), "observed": read_number(form.observed)})
 
 
-def _finite(value: float) -> float:
-    return max(-1.7976931348623157e308, min(value, 1.7976931348623157e308))
-
-
-__all__ = ["SCHEMA", "BadRecord", "Word", "decode_run", "encode_run", "encode_window"]
+__all__ = ["SCHEMA", "BadRecord", "decode_run", "encode_run", "encode_window"]

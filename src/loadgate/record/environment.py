@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from loadgate._version import __version__
+from loadgate.record.cores import usable_cores
 
-_GIT_PATIENCE = 2.0
+_PATIENCE: Final = 2.0
+"""Seconds a question to another program may take."""
+
+_CI: Final = (
+    ("github", "GITHUB_ACTIONS"),
+    ("gitlab", "GITLAB_CI"),
+    ("jenkins", "JENKINS_URL"),
+    ("azure", "TF_BUILD"),
+    ("circleci", "CIRCLECI"),
+    ("buildkite", "BUILDKITE"),
+)
+_COMMITS: Final = (
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "GIT_COMMIT",
+    "BUILD_SOURCEVERSION",
+    "CIRCLE_SHA1",
+    "BUILDKITE_COMMIT",
+)
+_BRANCHES: Final = (
+    "GITHUB_HEAD_REF",  # of a pull request; GITHUB_REF_NAME is then "12/merge"
+    "GITHUB_REF_NAME",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    "CI_COMMIT_REF_NAME",
+    "GIT_BRANCH",
+    "BUILD_SOURCEBRANCHNAME",
+    "CIRCLE_BRANCH",
+    "BUILDKITE_BRANCH",
+)
+_GIT_OWN: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""Set inside git hooks; they would point git at another repository than the folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +51,8 @@ class Environment:
     """The machine's fingerprint. What could not be found out is "" (or 0)."""
 
     cpu: str
-    cores: int
-    """Cores this process may use."""
+    cores: float
+    """Cores this process may use, to a hundredth: a container's CPU quota may leave it 1.5."""
     kernel: str
     image: str
     python: str
@@ -31,26 +63,27 @@ class Environment:
     @property
     def machine(self) -> str:
         """The machine in a few words: "linux 6.1.0 x86_64, 4 cpus, AMD EPYC 7763"."""
-        return ", ".join(part for part in (self.kernel, f"{self.cores} cpus", self.cpu) if part)
+        cpus = f"{self.cores:g} cpu{'' if self.cores == 1 else 's'}" if self.cores else ""
+        return ", ".join(part for part in (self.kernel, cpus, self.cpu) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The commit that was tested, as far as git knows."""
+    """The commit that was tested, as far as git or the CI system knows; "" where they do not."""
 
     commit: str = ""
     branch: str = ""
-    dirty: bool = False
-    """Whether tracked files differed from the commit."""
+    dirty: bool | None = False
+    """Whether tracked files differed from the commit; None: not known."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
     """The environment of this process, without its code: that takes git, which may take long."""
     return Environment(
-        cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        cpu=_cpu(env),
+        cores=usable_cores(),
         kernel=f"{platform.system().lower()} {platform.release()} {platform.machine()}",
-        image=_image(),
+        image=_image(env),
         python=platform.python_version(),
         loadgate=__version__,
         ci=_ci(env),
@@ -58,30 +91,47 @@ def read_environment(env: Mapping[str, str]) -> Environment:
 
 
 def read_code(folder: Path, env: Mapping[str, str]) -> Code:
-    """What git says of `folder`; CI systems check out without a branch but give its name in `env`."""
-    found = _ask_git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    if found is None:
-        return Code()
-    heads = dict(line[2:].split(" ", 1) for line in found if line.startswith("# branch."))
-    commit = heads.get("branch.oid", "")
-    branch = heads.get("branch.head", "")
-    if branch in ("", "(detached)"):
-        branch = env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME") or env.get("CI_COMMIT_REF_NAME") or ""
-    return Code("" if commit == "(initial)" else commit, branch, any(not line.startswith("#") for line in found))
+    """What git says of `folder`, at most seconds later, else what the CI system says in `env`.
+
+    CI systems check out a commit without its branch, whose name is then taken from `env`. Untracked files do not count.
+    """
+    git = {name: value for name, value in env.items() if name not in _GIT_OWN} | {"GIT_OPTIONAL_LOCKS": "0"}
+    ask = ("git", "-C", str(folder))
+    if _answer([*ask, "rev-parse", "--is-inside-work-tree"], git) != "true":
+        # no git, no repository, or one that git does not trust (another owner, as in containers)
+        commit = _first(env, _COMMITS)
+        return Code(commit, _first(env, _BRANCHES), None) if commit else Code()
+    commit = _answer([*ask, "rev-parse", "--verify", "--quiet", "HEAD"], git) or ""
+    branch = _answer([*ask, "symbolic-ref", "--short", "--quiet", "HEAD"], git) or _first(env, _BRANCHES)
+    changes = _answer([*ask, "status", "--porcelain", "--untracked-files=no"], git)
+    return Code(commit, branch, None if changes is None else bool(changes))
 
 
-def _cpu() -> str:
+def _cpu(env: Mapping[str, str]) -> str:
+    """The CPU's model. ARM's /proc/cpuinfo has no names: there it is the numbers of implementer and part."""
+    if sys.platform == "darwin":
+        return _answer(["sysctl", "-n", "machdep.cpu.brand_string"], env) or platform.processor()
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in ("model name", "Hardware", "cpu model"):
-                return value.strip()
+        return _cpu_of(Path("/proc/cpuinfo").read_text("utf-8", "replace")) or platform.processor()
     except OSError:
-        pass
-    return platform.processor()
+        return platform.processor()
 
 
-def _image() -> str:
+def _cpu_of(cpuinfo: str) -> str:
+    pairs = [line.partition(":") for line in cpuinfo.splitlines()]
+    found = {name.strip(): value.strip() for name, _, value in reversed(pairs)}
+    for name in ("model name", "Hardware", "cpu model"):
+        if found.get(name):
+            return found[name]
+    if "CPU part" in found:
+        return f"implementer {found.get('CPU implementer', '?')} part {found['CPU part']}"
+    return ""
+
+
+def _image(env: Mapping[str, str]) -> str:
+    """The system's name; on GitHub's machines that of the image, which is changed every week."""
+    if env.get("ImageOS"):
+        return f"{env['ImageOS']} {env.get('ImageVersion', '')}".strip()
     try:
         return platform.freedesktop_os_release().get("PRETTY_NAME", "")
     except OSError:
@@ -89,22 +139,29 @@ def _image() -> str:
 
 
 def _ci(env: Mapping[str, str]) -> str:
-    for name, variable in (("github", "GITHUB_ACTIONS"), ("gitlab", "GITLAB_CI"), ("jenkins", "JENKINS_URL")):
+    for name, variable in _CI:
         if env.get(variable):
             return name
     return "ci" if env.get("CI") else ""
 
 
-def _ask_git(folder: Path, *arguments: str) -> list[str] | None:
+def _first(env: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((env[name] for name in names if env.get(name)), "")
+
+
+def _answer(command: Sequence[str], env: Mapping[str, str]) -> str | None:
+    """What a program prints; None where there is no such program, or it fails or takes too long."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            command,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
-            timeout=_GIT_PATIENCE,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PATIENCE,
             check=True,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env=env,
         )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None  # no git, no repository, or one too large to look at in time
-    return done.stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,12 +1,15 @@
 """The record on disk: whole at every moment, however the process ends.
 
 A file is written beside its place and renamed into it, so that a reader sees the old one or the new one. While a run goes
-on its record is written again every few seconds; windows keep their JSON, so that this costs the event loop a millisecond.
+on its record is written again every few seconds; windows keep their JSON, so that this costs the event loop milliseconds.
+A process that is killed while it writes leaves its half-written `.run.json.PID` beside the whole `run.json`.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +22,7 @@ RECORD_NAME: Final = "run.json"
 
 
 class RunFile:
-    """Writes the record of one run to `folder`/run.json, as often as wanted.
+    """Writes the record of one run to `folder`/run.json, as often as wanted, by one thread at a time.
 
     Raises LoadgateError where the folder cannot be written to: at once, before there is anything to lose.
     """
@@ -32,11 +35,16 @@ class RunFile:
             probe = folder / f".{RECORD_NAME}.{os.getpid()}"
             probe.touch()
             probe.unlink()
+            if self.path.is_dir():
+                raise IsADirectoryError(None, f"{RECORD_NAME} in it is a folder")
         except OSError as error:
             raise LoadgateError(f"cannot write to {folder}: {error.strerror or error}", "give another --out") from None
 
     def encode(self, run: Run) -> bytes:
-        """The record as JSON. Cheap when called again: only what has changed is turned into JSON."""
+        """The record as JSON. Cheap when called again: windows that were encoded before are not encoded again.
+
+        A window must not change once it is in a run.
+        """
         kept = self._windows
         self._windows = {id(window): kept.get(id(window)) or (window, encode_window(window)) for window in run.windows}
         return encode_run(run, lambda window: self._windows[id(window)][1])
@@ -47,29 +55,66 @@ class RunFile:
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write `path` as a whole or not at all. Raises LoadgateError; what was there before is then untouched."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write `path` as a whole or not at all. Raises LoadgateError; what was there before is then untouched.
+
+    A symbolic link stays one, and what it points to is written. A device or a pipe (/dev/stdout) is written to as it is.
+    """
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
+        place = Path(os.path.realpath(path))
+        if not _replaceable(path):
+            with open(path, "wb") as device:
+                device.write(data)
+            return
+        temporary = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, place)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        if sync:
+            _sync_folder(place.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise LoadgateError(
             f"cannot write {path}: {error.strerror or error}", "free some space or give another place"
         ) from None
 
 
+def _replaceable(path: Path) -> bool:
+    """Whether a new file may take the place of `path`: nothing is there, or a plain file (or a folder, which refuses)."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the renaming to the disk. Some file systems cannot; the file itself is there in any case."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def read_run(path: Path) -> Run:
     """The record in the file `path`, or in `path`/run.json. Raises LoadgateError."""
-    file = path / RECORD_NAME if path.is_dir() else path
+    file = path
     try:
+        if path.is_dir():
+            file = path / RECORD_NAME
         data = file.read_bytes()
     except OSError as error:
-        raise LoadgateError(f"cannot read {file}: {error.strerror or error}") from None
+        raise LoadgateError(
+            f"cannot read {file}: {error.strerror or error}", f"give a run's folder, or the {RECORD_NAME} in it"
+        ) from None
     try:
         return decode_run(data)
     except BadRecord as error:

@@ -1,55 +1,64 @@
-"""The flat summary of `--summary`: the report shape of the guide, with more in it. Pure.
+"""The flat summary of `--summary`: the report shape of the guide, with more in it. Pure. Described in `docs/record.md`.
 
 Times are milliseconds, shares 0 to 1, rates per second of measured time. `metrics` has every trend under its name with its
-percentiles, every rate and gauge as one number, every counter as its total; `steps` the same for each step.
+percentiles, every rate and gauge as one number, every counter as its total; `steps` the same for each step. What was not
+measured is left out, never zero: only `dropped_iterations` is 0 where none was dropped.
 """
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
+from loadgate.record.encoding import encode_json
+from loadgate.record.redact import without_secrets
 from loadgate.record.run import Run
+from loadgate.record.tallies import number_form
+from loadgate.record.verdict import ThresholdResult
 
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
+THROUGHPUT: Final = "throughput_rps"
+"""Not a metric but a figure made of one; the guide's scripts look for it among the metrics."""
+
+STEP_METRICS: Final = ("http_reqs", "http_req_duration", "http_req_latency", "http_req_failed")
+
+
+def encode_summary(run: Run) -> bytes:
+    """The summary of `run` as indented JSON, with a final newline."""
+    return msgspec.json.format(encode_json(summarise(run)), indent=2) + b"\n"
+
 
 def summarise(run: Run) -> dict[str, Any]:
-    """The summary of `run`, JSON-able: what was not measured is left out, never zero."""
-    reqs = run.total("http_reqs")
-    seconds = run.measured_seconds
-    metrics: dict[str, Any] = {}
-    for name in dict.fromkeys(series.metric.name for series in run.series):
-        total = run.total(name)
-        if total is not None:
-            metrics[name] = _value(total)
-    if isinstance(reqs, CounterTally) and seconds > 0.0:
-        metrics["throughput_rps"] = _rounded(reqs.total / seconds)
+    """The summary of `run`, JSON-able and without secrets."""
+    run = without_secrets(run)
+    metrics = _metrics(run)
+    notes = list(run.notes)
+    if THROUGHPUT in metrics:
+        del metrics[THROUGHPUT]
+        notes.append(f"`{THROUGHPUT}` is requests per second; the metric of that name is in the run record only")
+    reqs, seconds = metrics.get("http_reqs"), run.measured_seconds
+    if reqs is not None and seconds > 0.0:
+        metrics[THROUGHPUT] = _rounded(reqs / seconds)
     metrics.setdefault("dropped_iterations", 0)
     failed = [result for result in run.thresholds if not result.passed]
     return {
         "timestamp": datetime.fromtimestamp(run.started, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "test_type": f"{run.definition.profile}_load",
+        "test_type": _test_type(run.definition.profile),
         "duration_seconds": _rounded(run.duration),
         "metrics": metrics,
         "thresholds": {
             "passed": not failed,
             "failed": [f"{result.key}: {result.expression}" for result in failed],
-            "results": [
-                {
-                    "metric": result.key,
-                    "threshold": result.expression,
-                    "observed": _rounded(result.observed) if result.measured else None,
-                    "passed": result.passed,
-                }
-                for result in run.thresholds
-            ],
+            "results": [_threshold(result) for result in run.thresholds],
         },
         "steps": _steps(run),
         "verdict": run.verdict.word.value,
         "reasons": list(run.verdict.reasons),
+        "notes": notes,
         "state": run.state.value,
         "generator": {
             "healthy": run.health.healthy,
@@ -57,38 +66,69 @@ def summarise(run: Run) -> dict[str, Any]:
             "loop_lag_p99_ms": _rounded(run.health.loop_lag_p99_ms),
             "planned_iterations": run.health.planned,
             "started_iterations": run.health.achieved,
+            "warnings": list(run.health.warnings),
         },
-        "run": {"id": run.id, "target": run.definition.target, "seed": run.definition.seed, "commit": run.code.commit},
+        "run": {
+            "id": run.id,
+            "target": run.definition.target,
+            "seed": run.definition.seed,
+            "commit": run.code.commit,
+            "digest": run.definition.digest,
+            "measured_seconds": _rounded(seconds),
+        },
     }
+
+
+def _test_type(profile: str) -> str:
+    """`standard_load` for the profile `standard`, and for one that is called so, as the guide's script is."""
+    return profile if profile.endswith("_load") else f"{profile}_load".lstrip("_")
+
+
+def _metrics(run: Run) -> dict[str, Any]:
+    names = dict.fromkeys(series.metric.name for series in run.series)
+    values = {name: _value(run.total(name)) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _steps(run: Run) -> dict[str, Any]:
     names = dict.fromkeys(
         series.tags["name"] for series in run.series if series.metric.name == "http_reqs" and "name" in series.tags
     )
+    steps = {}
+    for name in names:
+        values = {metric: _value(run.total(metric, {"name": name})) for metric in STEP_METRICS}
+        steps[name] = {metric: value for metric, value in values.items() if value is not None}
+    return {name: values for name, values in steps.items() if values}
+
+
+def _threshold(result: ThresholdResult) -> dict[str, Any]:
     return {
-        name: {
-            metric: _value(total)
-            for metric in ("http_reqs", "http_req_duration", "http_req_latency", "http_req_failed")
-            if (total := run.total(metric, {"name": name})) is not None
-        }
-        for name in names
+        "metric": result.key,
+        "threshold": result.expression,
+        "observed": _rounded(result.observed),
+        "passed": result.passed,
     }
 
 
-def _value(tally: Tally) -> Any:
+def _value(tally: Tally | None) -> Any:
+    """One number, or a trend's figures; None without samples."""
     if isinstance(tally, TrendTally):
         histogram = tally.histogram
+        if not histogram.count:
+            return None
         figures = dict(zip(PERCENTILES, histogram.percentiles(PERCENTILES.values()), strict=True))
         figures |= {"avg": histogram.mean, "min": histogram.minimum, "max": histogram.maximum}
         return {name: _rounded(value) for name, value in figures.items()} | {"count": histogram.count}
     if isinstance(tally, RateTally):
-        return tally.rate
+        return number_form(tally.rate)
     if isinstance(tally, GaugeTally):
-        return tally.last
-    return int(tally.total) if tally.total.is_integer() else tally.total
+        return number_form(tally.last)
+    if isinstance(tally, CounterTally):
+        return int(tally.total) if tally.total.is_integer() else number_form(tally.total)
+    return None
 
 
-def _rounded(value: float) -> float:
-    """Six significant digits: finer than any histogram, and readable."""
-    return float(f"{value:.6g}") if math.isfinite(value) else 0.0
+def _rounded(value: float) -> float | None:
+    """Six significant digits: finer than any histogram, and readable. None (null): not measured."""
+    number = number_form(value)
+    return None if number is None else float(f"{number:.6g}")

@@ -1,0 +1,156 @@
+"""Secrets out: of a command line, of texts, and of a whole record before it is written or summarised. Pure.
+
+What a person typed after an option that carries credentials is masked whatever it is; in free text what looks like a
+credential is (URLs with passwords, `Authorization: ...`, `"password": "..."`, `token=...`, `Bearer ...`). Masking twice
+changes nothing. A secret that looks like any other word in a text somebody else wrote cannot be told from it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Final
+
+from loadgate.errors import redact_url
+from loadgate.record.run import Run, Series
+
+MASK: Final = "***"
+
+_SECRET_NAME: Final = (
+    r"(?:[\w.-]*(?:token|password|passwd|passphrase|secret|signature|credentials?|api[-_.]?key|access[-_.]?key)\w*)"
+)
+_HEADER: Final = re.compile(
+    r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:auth|token|key|secret|session)[\w-]*)[\"']?\s*[:=]\s*[\"']?)"
+    r"[^\s\"'][^\r\n\"']*",
+    re.IGNORECASE,
+)
+_PAIR: Final = re.compile(
+    rf"({_SECRET_NAME}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,&;{{}}\[\]\"'][^\s,&;}}\]\"']*)",
+    re.IGNORECASE,
+)
+_SCHEME: Final = re.compile(r"\b((?i:bearer|basic)\s+)(?=[a-z._~+/-]*[0-9A-Z=])[\w.~+/-]{6,}=*")
+_SECRET_OPTION: Final = re.compile(
+    r"bearer|token|password|passwd|passphrase|secret|signature|cookies?|credentials?|(?:api|access)[-_.]?key",
+    re.IGNORECASE,
+)
+_HEADER_OPTIONS: Final = frozenset({"--header", "--headers"})
+_SHORT_HEADER: Final = re.compile(r"(-[a-z]*H)(.*)", re.DOTALL)
+"""`-H`, perhaps behind flags of one letter (`-qH`), perhaps with its value in the same word."""
+_USER_OPTIONS: Final = frozenset({"--auth", "--basic", "--basic-auth", "--proxy-auth"})
+
+_Mask = Callable[[str], str]
+
+
+def redact_command(argv: Sequence[str]) -> str:
+    """The command line `argv` as a shell would take it, without secrets; `argv[0]` is cut to the program's name.
+
+    Masked are every header's value (-H, --header), what follows --auth (but for the user) and any option whose name
+    speaks of a token, password, secret, cookie or key, and in all other arguments what `redact_text` finds.
+    """
+    if not argv:
+        return ""
+    program = PurePath(argv[0]).name
+    words = ["loadgate" if program == "__main__.py" else program, *_masked(argv[1:])]
+    return shlex.join(words)
+
+
+@lru_cache(maxsize=4096)
+def redact_text(text: str) -> str:
+    """`text` with what looks like a credential replaced by `***`; the names beside them stay."""
+    text = _SCHEME.sub(rf"\1{MASK}", redact_url(text))
+    text = _HEADER.sub(rf"\1{MASK}", text)
+    return _PAIR.sub(_pair, text)
+
+
+def without_secrets(run: Run) -> Run:
+    """`run` with its texts redacted: command, target, errors, reasons, notes, and URLs in tags."""
+    definition = run.definition
+    return replace(
+        run,
+        definition=replace(
+            definition,
+            target=redact_text(definition.target),
+            command=redact_text(definition.command),
+        ),
+        series=tuple(_clean_series(series) for series in run.series),
+        errors=tuple(
+            replace(error, step=_clean_url(error.step), sample=redact_text(error.sample)) for error in run.errors
+        ),
+        thresholds=tuple(replace(result, key=_clean_url(result.key)) for result in run.thresholds),
+        verdict=replace(run.verdict, reasons=_texts(run.verdict.reasons)),
+        notes=_texts(run.notes),
+    )
+
+
+def _masked(words: Sequence[str]) -> Iterator[str]:
+    """`words` masked: an option's value is the rest of its word, what follows a `=`, or the next word."""
+    waiting: _Mask | None = None
+    options = True
+    for word in words:
+        name, equals, value = word.partition("=")
+        if waiting is not None:
+            yield waiting(word)
+            waiting = None
+        elif not options or not word.startswith("-"):
+            yield redact_text(word)
+        elif word == "--":
+            options = False
+            yield word
+        elif (short := _SHORT_HEADER.fullmatch(word)) is not None:
+            if short[2]:
+                yield short[1] + _header(short[2])
+            else:
+                waiting = _header
+                yield word
+        elif (mask := _mask_of(name)) is None:
+            yield redact_text(word)
+        elif equals:
+            yield f"{name}={mask(value)}"
+        else:
+            waiting = mask
+            yield word
+
+
+def _mask_of(option: str) -> _Mask | None:
+    """How the value of `option` is masked; None: as any text."""
+    if option in _HEADER_OPTIONS:
+        return _header
+    if option in _USER_OPTIONS:
+        return _user
+    if option.startswith("--") and not option.startswith("--no-") and _SECRET_OPTION.search(option):
+        return lambda value: MASK
+    return None
+
+
+def _header(line: str) -> str:
+    name, colon, _ = line.partition(":")
+    return f"{name}: {MASK}" if colon else MASK
+
+
+def _user(pair: str) -> str:
+    user, colon, _ = pair.partition(":")
+    return f"{user}:{MASK}" if colon else MASK
+
+
+def _pair(match: re.Match[str]) -> str:
+    quote = match.group(2)[0] if match.group(2)[0] in "\"'" else ""
+    return f"{match.group(1)}{quote}{MASK}{quote}"
+
+
+def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(redact_text(text) for text in texts)
+
+
+def _clean_series(series: Series) -> Series:
+    clean = {tag: _clean_url(value) for tag, value in series.tags.items()}
+    return series if clean == series.tags else replace(series, tags=clean)
+
+
+@lru_cache(maxsize=4096)
+def _clean_url(name: str) -> str:
+    """A name somebody chose: only URLs in it can hold a secret, `token: present` is a good name for a check."""
+    return redact_url(name)
