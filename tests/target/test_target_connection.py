@@ -79,6 +79,21 @@ def test_a_known_request_behind_an_unfinished_one_is_body(raw: Raw) -> None:
     assert raw.reply().json["body"] == GET.decode()
 
 
+def test_only_whole_single_requests_are_remembered(url: str) -> None:
+    for _ in range(2):  # the second time round, what was wrongly remembered would show
+        with connect(url) as raw:
+            raw.send(GET + GET)
+            assert [raw.reply().json["id"], raw.reply().json["id"]] == [1, 1]
+            raw.send(GET + b"GET /users/2 HT")
+            assert raw.reply().json["id"] == 1
+            raw.send(b"TP/1.1\r\nhost: a\r\nx: ")
+            time.sleep(0.02)
+            raw.send(b"y\r\n\r\n")
+            assert raw.reply().json["id"] == 2
+            raw.send(b"y\r\n\r\n")
+            assert raw.reply().status == 400
+
+
 def test_chunked_bodies_are_put_together(raw: Raw) -> None:
     raw.send(b"PUT /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
     time.sleep(0.01)
@@ -126,6 +141,14 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(url: str) -> None:
         got = raw.reply()
         assert got.json["error"] == "the request body is larger than 1,048,576 bytes"
         assert raw.ended()
+
+
+def test_a_refused_client_that_stays_is_let_go() -> None:
+    with running_target() as own, connect(own) as raw:
+        raw.send(b"nonsense\r\n\r\n")
+        assert raw.reply().status == 400 and raw.ended()
+        wait_for(own, "connections_open", 2)
+        wait_for(own, "connections_open", 1)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +222,19 @@ def test_a_client_that_does_not_read_is_not_read_from() -> None:
         raw.sock.settimeout(5)
         for _ in range(600):  # and it goes on when the client reads
             assert len(raw.reply().body) == 200_000
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 1_000_000])
+def test_what_waits_behind_a_slow_reply_is_bounded(url: str, body: bytes) -> None:
+    with connect(url, timeout=0.3) as raw:
+        raw.send(b"GET /delay/60000 HTTP/1.1\r\nhost: a\r\n\r\n")
+        requests = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        requests *= 1 if body else 1000
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 60_000_000:
+                sent += raw.sock.send(requests)
+        assert sent < 20_000_000  # the most of which is in the sockets' buffers
 
 
 def test_a_large_reply_lets_others_be_served_meanwhile(url: str) -> None:

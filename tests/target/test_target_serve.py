@@ -153,9 +153,18 @@ def test_it_is_small_and_starts_without_the_heavy_libraries() -> None:
         assert memory < 50_000
         maps = Path(f"/proc/{child.pid}/maps").read_text()
         assert "numpy" not in maps and "pydantic" not in maps
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_takes_all_open_files_it_may_have() -> None:
+    command = ["sh", "-c", f"ulimit -S -n 100; exec {sys.executable} -m loadgate.target"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        address(child)
         limits = Path(f"/proc/{child.pid}/limits").read_text()
         soft, hard = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3:5]
-        assert soft == hard
+        assert child.stdin is not None
+        child.stdin.close()
+    assert soft == hard != "100"
 
 
 def _alive(pid: int) -> bool:

@@ -69,8 +69,7 @@ class Injector:
 
     def __init__(self, chaos: Chaos, start: float) -> None:
         self._start = start
-        self._delays = Random(f"{chaos.seed} delays").random
-        self._faults = Random(f"{chaos.seed} faults").random
+        self._random = Random(f"{chaos.seed} chaos").random
         self._stall = chaos.stall
         self._default: _Rule = (chaos.latency, chaos.faults)
         self._rules = [
@@ -80,7 +79,7 @@ class Injector:
 
     def draw(self, path: str, now: float) -> tuple[float, Outcome | None]:
         """The delay in milliseconds (0 for none) and the fault of a request for `path` that arrived at `now`."""
-        u, v = self._delays(), self._faults()
+        u, v = self._random(), self._random()
         shape, faults = self._default
         for prefix, below, rule in self._rules:
             if path == prefix or path.startswith(below):

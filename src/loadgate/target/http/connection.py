@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
         if self._eof:
             if idle:
                 self._end()
-        elif (queue is not None and len(queue) > MOST_QUEUED) or self._queued_bytes > MOST_BODY or self._paused:
+        elif (queue is not None and len(queue) > MOST_QUEUED) or self._queued_bytes > MOST_BODY:
             self._read(False)
         else:
             self._read(True)
