@@ -251,6 +251,28 @@ def test_an_exchange_whose_time_runs_backwards_is_counted_once_and_its_time_is_z
     assert histogram(recorder, window, "http_req_latency", 0).minimum == min(1.0, max(0.0, end - planned)) * 1e3
 
 
+def test_anomalies_of_different_exchanges_add_up_over_buffers() -> None:
+    recorder = Recorder(start=START)
+    (series,) = declare(recorder, 1)
+    for _ in range(2):
+        recorder.exchange(series, 1, 2, START, START + 2, START + 2, START + 1)
+        recorder.exchange(series, 1, 2, START + 3, START + 1, START + 2, START + 2)
+        recorder.exchange(series, 1, 2, START, START, START + 2, START + 1)
+        recorder.flush()
+    recorder.exchange(series, 1, 2, START, START, START, START)
+    recorder.close_window(START + 5)
+    assert recorder.clock_anomalies == 6
+
+
+def test_sending_is_no_part_of_waiting_where_the_reply_comes_in_one_piece() -> None:
+    recorder = Recorder(start=START)
+    (series,) = declare(recorder, 1)
+    recorder.exchange(series, 1, 2, START, START, START + 1.0, START + 1.0, 0.25)
+    window = recorder.close_window(START + 1)
+    assert histogram(recorder, window, "http_req_waiting", 0).total == 750.0
+    assert histogram(recorder, window, "http_req_sending", 0).total == 250.0
+
+
 def test_rounding_of_a_long_upload_is_no_anomaly() -> None:
     """The reply's first byte comes with the last of the request, so that nothing is left for waiting."""
     recorder = Recorder(start=START)

@@ -128,11 +128,22 @@ def test_a_run_that_takes_too_much_memory_gets_fewer_windows(
         log.append(Window(float(second), second + 1.0, False, {n: CounterTally(1.0) for n in range(series)}))
         assert len(joins) - before <= 3
     assert 45 <= len(log) <= 60
+    assert log._sizes == [window.nbytes for window in log]
     assert sum(window.nbytes for window in log) <= 200_000
     for second in range(1000, 1300):
         log.append(Window(float(second), second + 1.0, False, {n: CounterTally(1.0) for n in range(1000)}))
     assert len(log) == FEWEST_WINDOWS
     assert sum(window.width for window in log) == 1300.0
+
+
+def test_a_full_log_that_takes_too_much_memory_gets_rid_of_it_two_joins_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = filled(MOST_WINDOWS)
+    monkeypatch.setattr(windows, "MOST_BYTES", 1)
+    for window in list(seconds(2 * MOST_WINDOWS))[MOST_WINDOWS : MOST_WINDOWS + 70]:
+        log.append(window)
+    assert len(log) == FEWEST_WINDOWS
 
 
 def test_the_size_of_a_window_is_that_of_its_counts_and_of_each_tally() -> None:
