@@ -70,7 +70,8 @@ class RawServer:
     """Listens on loopback (or on the Unix socket `path`) from `async with` to its end.
 
     `answer` gives the actions for a request; a sequence of actions is given to every one. `greeting` is said before any
-    request. Leaving raises what went wrong in the server itself, and what requests were sent before their turn.
+    request. Without `read_bodies` no more than 1 KB is taken of a request before READ_BODY asks for it. Leaving raises
+    what went wrong in the server itself, and what requests were sent before their turn.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class RawServer:
                 await asyncio.sleep(0.001)
 
     def _peer(self) -> _Peer:
-        peer = _Peer(self.connections, self._connected)
+        peer = _Peer(self.connections, self._connected, most=10**9 if self._read_bodies else 1024)
         self.connections += 1
         self._peers.add(peer)
         return peer
@@ -205,8 +206,10 @@ class _GoneError(Exception):
 
 
 class _Peer(asyncio.Protocol):
-    def __init__(self, number: int, connected: Callable[[_Peer], None]) -> None:
+    def __init__(self, number: int, connected: Callable[[_Peer], None], *, most: int) -> None:
         self.number = number
+        self._most = most
+        self._wanted = 0
         self.buffer = bytearray()
         self.ended = False
         self.transport: asyncio.Transport | None = None
@@ -223,6 +226,8 @@ class _Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         self._changed.set()
+        if self.transport is not None and len(self.buffer) >= max(self._most, self._wanted):
+            self.transport.pause_reading()  # so that what is not asked for stays with the client
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
@@ -247,10 +252,20 @@ class _Peer(asyncio.Protocol):
         return await self.take(self.buffer.index(mark) + len(mark))
 
     async def take(self, count: int) -> bytes:
+        if len(self.buffer) < count:
+            self._wanted = count
+            self._read_on()
         await self.wait(lambda: len(self.buffer) >= count)
         taken = bytes(self.buffer[:count])
         del self.buffer[:count]
+        self._wanted = 0
+        if len(self.buffer) < self._most:
+            self._read_on()
         return taken
+
+    def _read_on(self) -> None:
+        if self.transport is not None and not self.ended and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     async def say(self, data: bytes) -> None:
         if self.ended:

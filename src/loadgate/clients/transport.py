@@ -178,6 +178,7 @@ class Connector:
             text = f"not sent within {limit:g} s: {CONNECTS_AT_ONCE} other connections were being opened"
             raise ExchangeError(ErrorKind.TIMEOUT, text) from None
         addresses: list[Address] | None = None
+        allowed = min(self.connect_timeout, limit)
         try:
             now = perf_counter()
             left = min(self.connect_timeout, limit - (now - asked))
@@ -189,10 +190,10 @@ class Connector:
                 return transport
         except TimeoutError:
             if addresses is None:
-                raise ExchangeError(ErrorKind.DNS, f"{origin.host}: no answer to its lookup in {left:.3g} s") from None
+                raise ExchangeError(ErrorKind.DNS, f"{origin.host}: no answer to its lookup in {allowed:g} s") from None
             stage = "TLS handshake with" if marks.connecting else "connection to"
             kind = ErrorKind.TLS if marks.connecting else ErrorKind.CONNECT
-            raise ExchangeError(kind, f"{stage} {origin} not made in {left:.3g} s") from None
+            raise ExchangeError(kind, f"{stage} {origin} not made in {allowed:g} s") from None
         finally:
             self._gate.release()
 

@@ -300,8 +300,9 @@ class HttpClient:
         except ExchangeError as error:
             now = perf_counter()
             times = (planned, now, now, now)
+            phases = (marks.blocked, marks.connecting, marks.tls_handshaking, 0.0)
             self.stack.recorder.exchange(request.step.failure(error.kind), 0, 0, *times)
-            self.failed(request, error.kind, str(error), times, waiter)
+            self.failed(request, error.kind, str(error), times, phases, waiter)
             return
         connection.use(transport)
         if self._connection is None:
@@ -370,12 +371,13 @@ class HttpClient:
         kind: ErrorKind,
         text: str,
         times: tuple[float, float, float, float],
+        phases: tuple[float, float, float, float],
         waiter: asyncio.Future[Response],
     ) -> None:
         """An exchange ended without a usable reply; its sample is recorded already."""
         self.stack.recorder.error(kind.value, request.step.name, text)
         if not waiter.done():
-            waiter.set_result(Response(request, 0, False, None, b"", 0, *times, error=kind, error_text=text))
+            waiter.set_result(Response(request, 0, False, None, b"", 0, *times, phases, kind, text))
         self.pump()
 
     def resend(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:

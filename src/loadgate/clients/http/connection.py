@@ -282,11 +282,11 @@ class Connection(asyncio.Protocol):
         times = (self._planned, self._start, first, end)
         sending = self._sending(first)
         self._record(series, len(self._wire), self._received, *times, sending)
-        self._record_phases(series, sending)
+        phases = self._record_phases(series, sending)
         waiter = self._waiter
         self._rest()
         self.close()
-        self._owner.failed(request, kind, text, times, waiter)
+        self._owner.failed(request, kind, text, times, phases, waiter)
 
     @property
     def abandoned(self) -> bool:

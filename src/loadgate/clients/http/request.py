@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunspli
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.content import FilePart, form_body, multipart_body
 from loadgate.clients.transport import Origin, parse_origin
+from loadgate.errors import redact_url
 from loadgate.measure.recorder import Recorder
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
@@ -27,6 +28,9 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _OF_A_BODY: Final = frozenset(
     {b"content-encoding", b"content-language", b"content-length", b"content-location", b"content-type", b"expect"}
 )
+
+LONGEST_TIMEOUT: Final = 86_400
+"""Seconds: a day. An event loop's timers cannot take infinity, and a reply that takes longer is not under test."""
 
 Auth = str | tuple[str, str]
 """A bearer token, or (user, password) for Basic."""
@@ -133,10 +137,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RequestDefaults:
-    """What the configuration says of every request to the target. `base` is an absolute URL or empty."""
+    """What the configuration says of every request to the target. `base` is an absolute URL or empty.
 
-    base: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    Secrets are in most of it, so they are left out of the repr.
+    """
+
+    base: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: Auth | None = field(default=None, repr=False)
     timeout: float = 60.0
     redirects: int = 10
@@ -171,10 +178,10 @@ class RequestBuilder:
         """
         if url.startswith("/") and not url.startswith("//"):
             if self._origin is None:
-                raise ValueError(f"`{url}` is only a path and no target URL is given")
+                raise ValueError(f"`{redact_url(url)}` is only a path and no target URL is given")
             return self._origin, clean_target(self._prefix + url), None
         if "://" not in url:
-            raise ValueError(f"`{url}` is neither a path beginning with / nor an absolute URL")
+            raise ValueError(f"`{redact_url(url)}` is neither a path beginning with / nor an absolute URL")
         clean, auth = split_userinfo(url)
         origin, target = parse_origin(clean)
         # one object for one origin, so that connections can be told apart by identity
@@ -201,6 +208,9 @@ class RequestBuilder:
         if params:
             target += ("&" if "?" in target else "?") + urlencode(params, doseq=True)
         auth = auth if auth is not None else own_auth
+        timeout = self._defaults.timeout if timeout is None else timeout
+        if not 0.0 < timeout <= LONGEST_TIMEOUT:
+            raise ValueError(f"a timeout is more than 0 and at most {LONGEST_TIMEOUT:,} seconds, not {timeout!r}")
         if headers is None and body is None and auth is None and method not in _WITH_BODY:
             common = self._common.get(origin)
             if common is None:
@@ -222,7 +232,7 @@ class RequestBuilder:
             head,
             body or b"",
             step,
-            self._defaults.timeout if timeout is None else timeout,
+            timeout,
             self._defaults.redirects if redirects is None else redirects,
         )
 
@@ -312,6 +322,8 @@ def authorization(auth: Auth) -> str:
     """Value of `Authorization`: Basic (RFC 7617) for a pair, Bearer (RFC 6750) for a string."""
     if isinstance(auth, str):
         return f"Bearer {auth}"
+    if ":" in auth[0]:
+        raise ValueError("a user name for Basic authentication cannot hold a colon (RFC 7617 section 2)")
     return "Basic " + b64encode(":".join(auth).encode("utf-8")).decode("ascii")
 
 
@@ -322,10 +334,13 @@ def clean_target(target: str) -> str:
 
 
 def split_userinfo(url: str) -> tuple[str, Auth | None]:
-    """Take `user:password@` out of a URL."""
+    """Take `user:password@` out of a URL. Raises ValueError, the password masked, for what is not one."""
     if "@" not in url:
         return url, None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text may quote the password
+        raise ValueError(f"`{redact_url(url)}` is not a URL: look at its host and port") from None
     if "@" not in parts.netloc:
         return url, None
     clean = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
