@@ -40,13 +40,14 @@ def part_of(path: Path) -> str:
 def imported(path: Path) -> Iterator[tuple[int, str]]:
     """Line and part of every import of ours, those inside functions too."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
             names = [node.module]
             if node.module == "loadgate":
                 names = [f"loadgate.{alias.name}" for alias in node.names]
+        else:
+            continue
         for name in names:
             head, _, rest = name.partition(".")
             if head == "loadgate" and rest:

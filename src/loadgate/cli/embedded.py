@@ -12,6 +12,12 @@ from loadgate.errors import InvalidRun
 
 _ADDRESS = re.compile(r"http://\S+")
 _STOP_PATIENCE = 5.0
+_MANNERS = (
+    "--latency",
+    "lognormal:4ms,0.4",
+    "--seed",
+    "1",
+)  # a service that takes its time, so that there is a tail to see
 
 
 class EmbeddedTarget:
@@ -22,7 +28,7 @@ class EmbeddedTarget:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "loadgate", "serve", "--http-port", "0", "--until-eof"],
+            [sys.executable, "-m", "loadgate", "serve", "--http-port", "0", "--until-eof", *_MANNERS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -20,7 +20,8 @@ from loadgate.config.load import LoadSpec
 from loadgate.load import executors
 from loadgate.load.executors import LoadStats, Stop
 from loadgate.load.users import UserPool
-from loadgate.measure.health import HealthSample
+from loadgate.measure.health import HealthSample, late_shares
+from loadgate.measure.health_log import HealthLog
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
 from loadgate.measure.windows import Window
@@ -66,7 +67,10 @@ OnWindow = Callable[[Progress], str | None]
 
 @dataclass(slots=True)
 class _Lag:
-    """How late timed callbacks run, in seconds, since it was last taken."""
+    """How late timed callbacks run, in seconds, since it was last taken.
+
+    Looks are due at fixed times. A loop that stood still is late for every look that fell due meanwhile, not for one.
+    """
 
     clock: Clock
     seen: list[float] = field(default_factory=list)
@@ -86,8 +90,11 @@ class _Lag:
             self._handle.cancel()
 
     def _look(self) -> None:
-        self.seen.append(self.clock.now() - self._due)
-        self.start()
+        now = self.clock.now()
+        while self._due <= now:
+            self.seen.append(now - self._due)
+            self._due += LAG_PERIOD
+        self._handle = self.clock.call_at(self._due, self._look)
 
 
 class Engine:
@@ -112,7 +119,7 @@ class Engine:
         self._warmup = warmup
         self._on_window = on_window
         self._stats = {load.name: LoadStats() for load in loads}
-        self._health: list[HealthSample] = []
+        self._health = HealthLog()
         self._lag = _Lag(clock)
         self._stop = Stop()
         self._state = EndState.COMPLETE
@@ -156,7 +163,11 @@ class Engine:
             for pool in self._pools.values():
                 pool.close()
         self._close_window(self._clock.now())
-        return RunEnd(self._state, self._at - origin, self._reason, tuple(self._health), self._stats)
+        return self.so_far()
+
+    def so_far(self) -> RunEnd:
+        """What would be left if the run ended with the window that was closed last."""
+        return RunEnd(self._state, self._at - self._origin, self._reason, tuple(self._health), self._stats)
 
     def _schedule(self, now: float) -> None:
         """The next window ends a whole number of widths from the origin, or where the warm-up does."""
@@ -180,21 +191,20 @@ class Engine:
         width = now - self._at
         if width <= 0.0:
             return None
-        planned = started = dropped = active = allocated = most = 0
+        started = dropped = 0
         add, series = self._recorder.add, self._recorder.series
-        for name, stats in self._stats.items():
-            before_started, before_dropped = self._counted[name]
-            started += stats.started - before_started
-            dropped += (lost := stats.dropped - before_dropped)
-            self._counted[name] = (stats.started, stats.dropped)
-            active += stats.active
-            allocated += stats.allocated
-            most += stats.max_allocated
+        for load in self._loads:
+            stats = self._stats[load.name]
+            before_started, before_dropped = self._counted[load.name]
+            lost = stats.dropped - before_dropped
+            if load.executor.open_model:  # closed models plan no starts
+                started += stats.started - before_started
+                dropped += lost
+            self._counted[load.name] = (stats.started, stats.dropped)
             if lost:
-                add(series(BUILTIN["dropped_iterations"], {"scenario": name}), lost)
-        planned = started + dropped
-        add(series(BUILTIN["vus"], {}), active)
-        add(series(BUILTIN["vus_max"], {}), most or allocated)
+                add(series(BUILTIN["dropped_iterations"], {**load.tags, "scenario": load.name}), lost)
+        add(series(BUILTIN["vus"], {}), sum(stats.active for stats in self._stats.values()))
+        add(series(BUILTIN["vus_max"], {}), sum(stats.allocated for stats in self._stats.values()))
         window = self._recorder.close_window(now)
         cpu = time.process_time()
         lag = self._lag.take()
@@ -202,9 +212,10 @@ class Engine:
             at=now - self._origin,
             cpu_share=(cpu - self._cpu) / width,
             loop_lag_ms=max(lag, default=0.0) * 1e3,
-            planned=planned,
+            planned=started + dropped,
             started=started,
             dropped=dropped,
+            late=late_shares(lag),
         )
         self._cpu, self._at = cpu, now
         self._health.append(sample)

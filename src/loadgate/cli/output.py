@@ -1,0 +1,120 @@
+"""What `run` and `report` show and leave behind: the live view, the summary, the files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from loadgate.errors import LoadgateError
+from loadgate.plan import Plan
+from loadgate.record.file import RECORD_NAME, write_atomically
+from loadgate.record.redact import redact_command
+from loadgate.record.run import Run, RunState
+from loadgate.record.summary import encode_summary
+from loadgate.record.verdict import INTERRUPTED_EXIT, Word
+from loadgate.report.live import LiveModel
+from loadgate.report.model import build_report
+from loadgate.report.screen import PlainLog, Screen, Silent, Watcher
+from loadgate.report.style import colour_wanted, glyphs_fit
+from loadgate.report.terminal import render_summary, render_verdict
+from loadgate.session import View
+
+PIPE_WIDTH = 100
+"""Columns where nobody says how many there are."""
+
+
+class Output:
+    """The output of one run. The live view goes to standard error, what is left at the end to standard output."""
+
+    def __init__(self, folder: Path, summary: Path | None, *, quiet: bool) -> None:
+        self._folder = folder
+        self._summary = summary
+        self._quiet = quiet
+        self._watcher: Watcher | None = None
+        self.command = redact_command(sys.argv)
+        """The command line, as it may be recorded."""
+        if summary is not None and not summary.parent.is_dir():
+            raise LoadgateError(f"cannot write {summary}: there is no folder {summary.parent}")
+
+    def watch(self, plan: Plan) -> Callable[[View], None]:
+        """What is to be called at the end of each window of a run of `plan`."""
+        watcher = self._watcher = Silent() if self._quiet else _watcher(sys.stderr)
+        profile = plan.profile
+        target = plan.target.url or plan.script.name
+        model = LiveModel(profile=profile.name, target=target, loads=profile.loads, warmup=profile.warmup)
+
+        def update(view: View) -> None:
+            progress = view.progress
+            seconds = max(0.0, progress.elapsed - profile.warmup)
+            frame = model.update(
+                progress.window,
+                progress.health,
+                active=sum(stats.active for stats in progress.stats.values()),
+                thresholds=view.judge.results(seconds),
+                errors=view.recorder.errors,
+                series=view.recorder.describe,
+            )
+            watcher.update(frame)
+
+        return update
+
+    def close(self) -> None:
+        """Take the live view off the screen. Harmless when there is none, or twice."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    def conclude(self, run: Run, unsaved: str) -> int:
+        """Show the end of `run` and write what was asked for; the exit code. `unsaved`: why its record is not on the disk."""
+        failed = [unsaved] if unsaved else []
+        files = [] if unsaved else [("record", str(self._folder / RECORD_NAME))]
+        if self._summary is not None:
+            try:
+                write_summary(run, self._summary)
+                files.append(("summary", str(self._summary)))
+            except LoadgateError as error:
+                failed.append(str(error))
+        print_summary(run, files, quiet=self._quiet)
+        for message in failed:
+            print(f"error: {message}", file=sys.stderr)
+        if run.state is RunState.INTERRUPTED:
+            return INTERRUPTED_EXIT
+        if failed and run.verdict.word is Word.PASS:
+            return 3  # what was asked for is not there: that is no pass
+        return run.verdict.exit_code
+
+
+def print_summary(run: Run, files: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:
+    """The summary of `run` on standard output; `quiet`: its verdict alone."""
+    stream = sys.stdout
+    color = colour_wanted(stream, os.environ)
+    unicode = glyphs_fit(stream.encoding)
+    width = _width(stream)
+    report = build_report(run)
+    if quiet:
+        text = render_verdict(report, width=width, color=color, unicode=unicode)
+    else:
+        text = render_summary(report, width=width, color=color, unicode=unicode, files=files)
+    stream.write(text)
+    stream.flush()
+
+
+def write_summary(run: Run, path: Path) -> None:
+    """Write the flat summary. Raises LoadgateError."""
+    write_atomically(path, encode_summary(run))
+
+
+def _watcher(stream: TextIO) -> Watcher:
+    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return Screen(stream, color=colour_wanted(stream, os.environ))
+    return PlainLog(stream)
+
+
+def _width(stream: TextIO) -> int:
+    if not stream.isatty():
+        return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
+    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns

@@ -1,0 +1,327 @@
+"""One run from beginning to end: a plan goes in, a record comes out, and it lies on the disk all the while.
+
+This is where the parts meet. The engine runs users; what they leave in the recorder is judged window by window; the record
+is written again every few seconds, so that a process that is killed leaves what it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import uvloop
+
+from loadgate.clients.http import HttpStack, RequestDefaults
+from loadgate.clients.http.request import Auth
+from loadgate.clients.transport import TlsOptions
+from loadgate.clock import SystemClock
+from loadgate.config.load import LoadSpec
+from loadgate.config.profile import Profile
+from loadgate.config.target import BasicAuth, TargetSpec
+from loadgate.errors import LoadgateError, redact_url
+from loadgate.judge.facts import facts
+from loadgate.judge.thresholds import ThresholdJudge
+from loadgate.judge.verdict import decide
+from loadgate.load.engine import EndState, Engine, Progress, RunEnd
+from loadgate.load.executors import LoadStats
+from loadgate.load.preflight import reach
+from loadgate.load.users import UserPool
+from loadgate.measure.health import judge_health
+from loadgate.measure.metric import BUILTIN
+from loadgate.measure.recorder import Recorder
+from loadgate.plan import Plan
+from loadgate.record.digest import digest
+from loadgate.record.environment import Code, Environment, read_code, read_environment
+from loadgate.record.file import RunFile
+from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
+from loadgate.record.verdict import Verdict, Word
+from loadgate.script.performance import Performance, ScriptError
+
+SAVE_EVERY: Final = 5.0
+"""Seconds between two writings of the record while the run goes on."""
+
+HOOK_LIMIT: Final = 60.0
+"""Seconds that setup and teardown may take each: k6's defaults."""
+
+
+class Interrupted(LoadgateError):
+    """Ctrl-C before there was anything to record."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What whoever watches a run gets to see at the end of each window."""
+
+    progress: Progress
+    recorder: Recorder
+    judge: ThresholdJudge
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of `plan`. `watch` is called at each window; `command` is the command line as it may be shown."""
+
+    plan: Plan
+    file: RunFile
+    env: Mapping[str, str]
+    command: str
+    watch: Callable[[View], None]
+    unsaved: str = ""
+    """Why the record on the disk is not the last one, if it is not."""
+    _clock: SystemClock = field(default_factory=SystemClock)
+    _started: float = field(default_factory=time.time)
+    _id: str = field(default_factory=lambda: f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}")
+    _seed: int = 0
+    _digest: str = ""
+    _environment: Environment | None = None
+    _code: Code = field(default_factory=Code)
+    _saved: float = 0.0
+    _saving: asyncio.Task[None] | None = None
+
+    def run(self) -> Run:
+        """Run it; the finished record is in the file. Raises LoadgateError where nothing could be run."""
+        return uvloop.run(self._run())
+
+    async def _run(self) -> Run:
+        plan, profile = self.plan, self.plan.profile
+        self._seed = random.randrange(2**31) if profile.seed is None else profile.seed
+        self._digest = _digest(plan)
+        self._environment = read_environment(self.env)
+        recorder = Recorder(start=self._clock.now(), warmup=profile.warmup)
+        http = HttpStack(
+            recorder,
+            _defaults(plan.target),
+            tls=TlsOptions(plan.target.tls.ca, plan.target.tls.cert, plan.target.tls.key, plan.target.tls.verify),
+            connect_timeout=plan.target.connect_timeout,
+            user_agent=f"loadgate/{self._environment.loadgate}",
+        )
+        performance = Performance(
+            plan.script, recorder=recorder, http=http, clock=self._clock, env=self.env, seed=self._seed
+        )
+        metrics = {**BUILTIN, **plan.script.metrics}
+        judge = ThresholdJudge(profile.thresholds, recorder, warmup=profile.warmup, metrics=metrics)
+        engine = Engine(
+            profile.loads,
+            _pools(profile.loads, performance),
+            recorder,
+            self._clock,
+            window=_window_width(profile),
+            warmup=profile.warmup,
+            on_window=lambda progress: self._on_window(progress, engine, recorder, judge),
+        )
+        code = asyncio.create_task(asyncio.to_thread(read_code, Path.cwd(), self.env))
+        with _Signals() as signals:
+            try:
+                await self._prepare(http, performance)
+            except asyncio.CancelledError:
+                raise Interrupted("interrupted before the load began: nothing was measured") from None
+            signals.then(engine.interrupt)
+            origin = self._clock.now()
+            recorder.begin(origin)
+            end = await engine.run(origin)
+            self._code = await code
+            teardown = asyncio.create_task(self._tear_down(performance))
+            signals.then(teardown.cancel)
+            problem = await teardown
+        run = self._record(recorder, judge, end, problem)
+        await self._save_last(run)
+        self._clock.close()
+        return run
+
+    async def _prepare(self, http: HttpStack, performance: Performance) -> None:
+        """Everything that must be in order before there is load."""
+        if self.plan.target.url is not None:
+            await reach(http.connector, http.builder.locate("/")[0])
+        try:
+            async with asyncio.timeout(HOOK_LIMIT):
+                await performance.setup()
+        except TimeoutError:
+            raise LoadgateError(f"setup of {self.plan.script.name} took longer than {HOOK_LIMIT:g} s") from None
+
+    async def _tear_down(self, performance: Performance) -> str:
+        """Run the script's teardown; what went wrong with it, if anything did."""
+        name = self.plan.script.name
+        try:
+            async with asyncio.timeout(HOOK_LIMIT):
+                await performance.teardown()
+        except TimeoutError:
+            return f"teardown of {name} took longer than {HOOK_LIMIT:g} s"
+        except asyncio.CancelledError:
+            return f"teardown of {name} was interrupted"
+        except ScriptError as error:
+            return error.message
+        return ""
+
+    # -- while it runs
+
+    def _on_window(self, progress: Progress, engine: Engine, recorder: Recorder, judge: ThresholdJudge) -> str | None:
+        judge.observe(progress.window)
+        self.watch(View(progress, recorder, judge))
+        if self._saved == 0.0 or progress.elapsed - self._saved >= SAVE_EVERY:
+            self._saved = progress.elapsed
+            self._save(self._record(recorder, judge, engine.so_far()))
+        return judge.breach(progress.elapsed)
+
+    def _save(self, run: Run) -> None:
+        """Write what there is so far. Only the making of it is done here, the writing in a thread."""
+        if self._saving is None or self._saving.done():
+            data = self.file.encode(replace(run, state=RunState.RUNNING))
+            self._saving = asyncio.create_task(self._write(data, final=False))
+
+    async def _save_last(self, run: Run) -> None:
+        if self._saving is not None:
+            await self._saving
+        await self._write(self.file.encode(run), final=True)
+
+    async def _write(self, data: bytes, *, final: bool) -> None:
+        """A disk that is full must not end the run: it is told when the run is over, if it is still so."""
+        try:
+            await asyncio.to_thread(self.file.write, data, final=final)
+        except LoadgateError as error:
+            self.unsaved = str(error)
+        else:
+            self.unsaved = ""
+
+    # -- the record
+
+    def _record(self, recorder: Recorder, judge: ThresholdJudge, end: RunEnd, problem: str = "") -> Run:
+        assert self._environment is not None
+        profile = self.plan.profile
+        state = RunState(end.state.value)
+        loads = tuple(_load_record(load, end.stats[load.name]) for load in profile.loads)
+        known = facts(recorder, state=state, elapsed=end.duration, planned=profile.length, loads=loads)
+        health = judge_health(end.health, warmup=profile.warmup, service_ms=known.service_ms)
+        thresholds = judge.results(max(0.0, end.duration - profile.warmup))
+        verdict = decide(known, thresholds, health)
+        if problem and verdict.word is not Word.INVALID:
+            verdict = Verdict(Word.FAIL, (*verdict.reasons, problem))
+        totals = recorder.totals()
+        return Run(
+            id=self._id,
+            state=state,
+            started=self._started,
+            duration=end.duration,
+            definition=Definition(
+                profile=profile.name,
+                script=self.plan.script.name,
+                target=redact_url(self.plan.target.url or ""),
+                warmup=profile.warmup,
+                seed=self._seed,
+                planned_duration=profile.length,
+                digest=self._digest,
+                command=self.command,
+            ),
+            environment=self._environment,
+            code=self._code,
+            loads=loads,
+            series=tuple(
+                Series(key.metric, key.tags, totals.get(number)) for number, key in enumerate(recorder.described())
+            ),
+            windows=tuple(recorder.windows),
+            errors=tuple(recorder.errors),
+            health=health,
+            health_samples=end.health,
+            thresholds=thresholds,
+            verdict=verdict,
+            notes=_notes(recorder, end),
+        )
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM: call whatever is right at the moment, at first the end of the task that entered this."""
+
+    def __init__(self) -> None:
+        self._call: Callable[[], object] = lambda: None
+
+    def then(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._call = task.cancel
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, lambda: self._call())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+
+def _pools(loads: Sequence[LoadSpec], performance: Performance) -> dict[str, UserPool]:
+    """A pool for each load; users are numbered over the whole run. Raises ConfigError for a wrong `exec`."""
+    ids = itertools.count(1)
+    return {
+        load.name: UserPool(performance.role(load.exec, load=load.name, tags=load.tags, env=load.env), ids)
+        for load in loads
+    }
+
+
+def _defaults(target: TargetSpec) -> RequestDefaults:
+    auth: Auth | None = None
+    if isinstance(target.auth, BasicAuth):
+        auth = (target.auth.user, target.auth.password)
+    elif target.auth is not None:
+        auth = target.auth.token
+    return RequestDefaults(target.url or "", target.headers, auth, target.timeout, target.redirects)
+
+
+def _window_width(profile: Profile) -> float:
+    """Seconds: 120 windows over the planned time, but none so short that closing them would be the work."""
+    return min(1.0, max(0.25, profile.length / 120.0))
+
+
+def _digest(plan: Plan) -> str:
+    """Changes with what is measured and how: the loads, the warm-up, the texts of what users do."""
+    return digest(
+        {
+            "loads": [asdict(load) for load in plan.profile.loads],
+            "warmup": plan.profile.warmup,
+            "script": plan.script.name,
+            "sources": dict(plan.sources),
+            "url": "" if plan.sources else redact_url(plan.target.url or ""),
+        }
+    )
+
+
+def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:
+    return LoadRecord(
+        name=load.name,
+        executor=load.executor.value,
+        summary=load.words,
+        started=stats.started,
+        completed=stats.completed,
+        interrupted=stats.interrupted,
+        dropped=stats.dropped,
+        vus=stats.allocated,
+        max_vus=stats.max_allocated,
+    )
+
+
+def _notes(recorder: Recorder, end: RunEnd) -> tuple[str, ...]:
+    notes = []
+    if end.state is EndState.ABORTED:
+        notes.append(f"stopped early: {end.reason}")
+    if recorder.overflowed_names:
+        notes.append(
+            f"{recorder.overflowed_names:,} requests are counted under the step `(other)`: there were too many names; "
+            "give requests whose paths hold ids a `name`"
+        )
+    if recorder.clock_anomalies:
+        notes.append(f"the clock ran backwards in {recorder.clock_anomalies:,} exchanges, which count as 0 ms")
+    return tuple(notes)
