@@ -7,7 +7,7 @@ indices (`buckets` says how values are cut into buckets); a rate's passes and to
 max, and the order in which last was set.
 
 Rules:
-* What `encode_run` writes, `decode_run` reads, whatever the run holds. JSON has no NaN and no infinity: what was not measured
+* What `encode_run` writes, `decode_run` reads, whatever was measured. JSON has no NaN and no infinity: what was not measured
   is null, an infinite number the largest one; text that is not Unicode gets a `?` where it is not.
 * No secret is written: texts pass through `redact`.
 * Keys that are not known are ignored, so keys may be added within a schema. Anything else is a new schema, with a migration
