@@ -198,6 +198,22 @@ def test_an_idle_connection_that_was_closed_is_replaced_unseen(method: str, end:
     talk(main, new_loop=new_loop)
 
 
+def test_a_request_is_not_sent_into_a_connection_whose_end_is_known() -> None:
+    """Between the server's FIN and the transport's end there is a turn of the loop, in which scenarios run."""
+
+    async def main(here: Talk) -> None:
+        async with RawServer() as server:
+            user = here.user()
+            assert (await user.post(f"{server.url}/")).ok
+            assert user._connection is not None
+            user._connection.eof_received()
+            assert (await user.post(f"{server.url}/")).ok
+            assert server.connections == 2
+            assert not here.errors()
+
+    talk(main)
+
+
 def closes_on_second_request(request: Received) -> Answer:
     """Each connection answers once and is closed on its next request, as if that had crossed the server's FIN."""
     _seen[request.connection] = _seen.get(request.connection, 0) + 1
