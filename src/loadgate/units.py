@@ -153,6 +153,13 @@ def format_bytes(size: float) -> str:
     return f"{_three(size / 10**12)} TB"
 
 
+def format_number(value: float) -> str:
+    """A number without a unit: "0.42", "61.2", "1,250"; below 0.01 as small as it is: "0.0042", "3.1e-06"."""
+    if not math.isfinite(value):
+        return _not_finite(value, "")
+    return f"{value:.2g}" if 0.0 < abs(value) < 0.00995 else _three(value)
+
+
 def format_clock(seconds: float) -> str:
     """Elapsed time as minutes and seconds, "01:24", with hours from one up, "1:01:24"."""
     whole = max(0, int(seconds))

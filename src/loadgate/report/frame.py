@@ -89,8 +89,12 @@ class Frame:
 
 
 LEAST_WIDTH: Final = 20
-TWO_COLUMNS: Final = 96
-"""Columns from which steps stand in two columns."""
+MARGIN: Final = 14
+"""Columns of the labels."""
+BETWEEN: Final = 6
+"""Blanks between two columns of steps."""
+FEW_STEPS: Final = 4
+"""How many steps are shown below each other."""
 LIMITS_FROM: Final = 78
 """Columns from which the limits stand beside the figures."""
 
@@ -150,19 +154,21 @@ def _figures(frame: Frame, room: int) -> list[Line]:
     second = max(len(text) for text in ("so far", *(so_far for _, so_far in texts)))
     limit = max(len(row.limit) for row in frame.rows) if limits else 0
     most = max((len(row.history) for row in frame.rows), default=0)
-    taken = 12 + max(9, first) + 3 + max(9, second) + 3 + (limit + 13 if limits else 0)
+    taken = MARGIN + max(9, first) + 3 + max(9, second) + 3 + (limit + 13 if limits else 0)
     columns = max(0, min(most, room - taken))
-    span = f"last {int(columns * COLUMN)} s"
+    span = f"last {int(min(columns * COLUMN, frame.elapsed + 0.5))} s"
 
     def line(
         label: str, now: str, mark: Sequence[tuple[str, Ink]], so_far: str, tail: tuple[str, Ink], ink: Ink
     ) -> Line:
         gap = ("   ", Ink.PLAIN)
-        spans = [("  " + left(label, 10), Ink.FAINT), (right(now, max(9, first)), ink), gap]
+        spans = [_label(label), (right(now, max(9, first)), ink), gap]
         return [*spans, *mark, (right(so_far, max(9, second)), ink), gap, tail]
 
     space = left("limit", limit + 13) if limits else ""
-    head = line("", "now", [(space, Ink.FAINT)], "so far", (span if columns >= 4 else "", Ink.FAINT), Ink.FAINT)
+    head = line(
+        frame.basis, "now", [(space, Ink.FAINT)], "so far", (span if columns >= 4 else "", Ink.FAINT), Ink.FAINT
+    )
     lines = [head]
     for row, (now, so_far) in zip(frame.rows, texts, strict=True):
         mark: list[tuple[str, Ink]] = []
@@ -170,7 +176,7 @@ def _figures(frame: Frame, room: int) -> list[Line]:
             word, ink = ("✓ ok", Ink.GOOD) if row.holds else ("✗ broken", Ink.BAD)
             mark = [(left(row.limit, limit) + "  ", Ink.PLAIN), (left(word if row.limit else "", 11), ink)]
         bars = sparkline(row.history[-columns:] if columns else ())
-        lines.append(line(row.label, now, mark, so_far, (bars, Ink.GOOD if row.holds else Ink.BAD), Ink.PLAIN))
+        lines.append(line(row.label, now, mark, so_far, (bars, Ink.FAINT if row.holds else Ink.BAD), Ink.PLAIN))
     return lines
 
 
@@ -189,8 +195,8 @@ def _state(frame: Frame, room: int) -> list[Line]:
     if frame.errors is not None:
         glance = frame.errors
         most = f"{format_count(glance.total)}, most of them " if glance.total > glance.count else ""
-        text = f"{most}{format_count(glance.count)} {glance.kind} ({clean(glance.step)})"
-        lines.append([("  " + left("", 10), Ink.FAINT), (clip(clean(text), room - 12), Ink.BAD)])
+        text = f"{most}{format_count(glance.count)} {glance.kind} ({glance.step})"
+        lines.append([(" " * MARGIN, Ink.PLAIN), (clip(clean(text), room - MARGIN), Ink.BAD)])
     pieces = [f"{format_count(frame.active)} in flight"]
     if frame.starts is not None:
         achieved, planned = frame.starts
@@ -200,51 +206,57 @@ def _state(frame: Frame, room: int) -> list[Line]:
     lines += _part("VUs", pieces, room)
     if frame.judged:
         word, ink = ("✓", Ink.GOOD) if frame.holding == frame.judged else ("✗", Ink.BAD)
+        held = f"{word} {frame.holding} of {frame.judged} hold"
         told = f"  {frame.broken[0]}" if frame.broken else ""
-        holding = f"{frame.holding} of {frame.judged} hold"
-        lines.append(
-            [
-                ("  " + left("thresholds", 10), Ink.FAINT),
-                (f"{word} {holding}", ink),
-                (clip(clean(told), room), Ink.PLAIN),
-            ]
-        )
-    word, ink = ("✓ ok", Ink.GOOD) if frame.healthy else ("✗ late", Ink.BAD)
+        lines.append([_label("thresholds"), (held, ink), (clip(clean(told), room - MARGIN - len(held)), Ink.PLAIN)])
+    word, ink = ("✓ ok", Ink.GOOD) if frame.healthy else ("✗ not trusted", Ink.BAD)
     pieces = [f"cpu {format_share(frame.cpu_share)}", f"at most {format_ms(frame.loop_lag_ms)} late"]
-    rest = flow(pieces, room - 12 - 2 - cells(word))
-    lines.append([("  " + left("generator", 10), Ink.FAINT), (word, ink), ("  " + rest[0], Ink.PLAIN)])
+    rest = flow(pieces, room - MARGIN - 2 - cells(word))
+    lines.append([_label("generator"), (word, ink), ("  " + rest[0], Ink.PLAIN)])
+    lines += [[(" " * (MARGIN + cells(word) + 2) + row, Ink.PLAIN)] for row in rest[1:]]
     if frame.health_text:
-        lines += [[(" " * 12 + text, Ink.PLAIN)] for text in wrap(frame.health_text, room - 12)[:2]]
+        lines += [[(" " * MARGIN + text, Ink.PLAIN)] for text in wrap(frame.health_text, room - MARGIN)[:2]]
     return lines
+
+
+def _label(text: str) -> tuple[str, Ink]:
+    return left("  " + text, MARGIN), Ink.FAINT
 
 
 def _part(label: str, pieces: Sequence[str], room: int) -> list[Line]:
-    return [
-        [("  " + left(label if not number else "", 10), Ink.FAINT), (row, Ink.PLAIN)]
-        for number, row in enumerate(flow(pieces, room - 12))
-    ]
+    rows = flow(pieces, room - MARGIN)
+    return [[_label(label if not number else ""), (row, Ink.PLAIN)] for number, row in enumerate(rows)]
 
 
 def _steps(frame: Frame, room: int) -> list[Line]:
-    columns = 2 if room + 1 >= TWO_COLUMNS and len(frame.steps) > 1 else 1
-    steps = frame.steps if columns == 2 else frame.steps[:4]
-    each = (room - 2 - 4 * (columns - 1)) // columns
-    texts = [_step(step, each, mixed=len({step.protocol for step in frame.steps}) > 1) for step in steps]
+    """Steps in two columns where their names fit there whole, else one below the other."""
+    if not frame.steps:
+        return []
+    mixed = len({step.protocol for step in frame.steps}) > 1
+    names = [clean(f"{step.protocol} {step.name}" if mixed else step.name) for step in frame.steps]
+    failed = [f"{format_count(step.failed)} failed" if step.failed else "" for step in frame.steps]
+    tails = [f"{format_rate(step.rate):>9}  p95 {format_ms(step.p95):>8}" for step in frame.steps]
+    if any(failed):
+        most = max(len(text) for text in failed)
+        tails = [f"{tail}  {text:<{most}}" for tail, text in zip(tails, failed, strict=True)]
+    tail = max(len(text) for text in tails)
+    widest = max(cells(name) for name in names)
+    each = (room - 2 - BETWEEN) // 2
+    columns = 2 if len(names) > 1 and widest + tail <= each else 1
+    shown = names if columns == 2 else names[:FEW_STEPS]
+    name = min(widest, (each if columns == 2 else room - 2) - tail)
+    texts = [
+        (left(squeeze(names[at], max(5, name)), max(5, name)) + tails[at], Ink.BAD if failed[at] else Ink.PLAIN)
+        for at in range(len(shown))
+    ]
     rows = -(-len(texts) // columns)
     lines: list[Line] = []
     for row in range(rows):
-        line: list[tuple[str, Ink]] = [("  ", Ink.PLAIN)]
-        for at in range(row, len(texts), rows):
-            line += [texts[at], ("    ", Ink.PLAIN)]
+        line: list[tuple[str, Ink]] = [("  ", Ink.PLAIN), texts[row]]
+        if row + rows < len(texts):
+            line += [(" " * BETWEEN, Ink.PLAIN), texts[row + rows]]
         lines.append(line)
-    more = frame.more_steps + len(frame.steps) - len(steps)
+    more = frame.more_steps + len(names) - len(shown)
     if more:
         lines.append([(f"  and {format_count(more)} more {'step' if more == 1 else 'steps'}", Ink.FAINT)])
     return lines
-
-
-def _step(step: FrameStep, width: int, *, mixed: bool) -> tuple[str, Ink]:
-    failed = f"  {format_count(step.failed)} failed" if step.failed else ""
-    tail = f"{format_rate(step.rate):>9}  p95 {format_ms(step.p95):>8}{left(failed, 12) if width >= 56 else failed}"
-    name = squeeze(clean(f"{step.protocol} {step.name}" if mixed else step.name), max(5, width - len(tail) - 2))
-    return left(f"{left(name, max(5, width - len(tail) - 2))}  {tail}", width), Ink.BAD if step.failed else Ink.PLAIN
