@@ -76,8 +76,9 @@ def test_a_system_that_says_nothing_of_quotas_has_none(tmp_path: Path) -> None:
 
 
 def test_this_process_pinned_to_one_core_may_use_one() -> None:
-    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nfrom loadgate.record.cores import usable_cores\n"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}print(usable_cores())"], capture_output=True, text=True, check=True
+    code = (
+        "import os; from loadgate.record.cores import usable_cores\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(usable_cores())"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0.0 < float(done.stdout) <= 1.0

@@ -114,27 +114,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
-PIECES = st.sampled_from(
-    [
-        "Authorization",
-        "Bearer ",
-        "Basic ",
-        "token",
-        "password",
-        "://",
-        ":",
-        "=",
-        "@",
-        "?",
-        "&",
-        '"',
-        "'",
-        " ",
-        "\n",
-        "a1B2c3D4",
-    ]
-    + ["http", "h", ",", "{", "}", "***", "\\", "Cookie", "/", ";"]
-)
+WORDS = ["Authorization", "Bearer ", "Basic ", "token", "password", "Cookie", "a1B2c3D4", "http", "://", "***"]
+PIECES = st.sampled_from(WORDS) | st.sampled_from("h:=@?&;,/{}\\\"' \n")
 
 
 @given(st.lists(PIECES, max_size=14).map("".join))
