@@ -50,7 +50,7 @@ def limit_rows(results: Iterable[ThresholdResult]) -> tuple[LimitRow, ...]:
         )
         for result in results
     ]
-    return tuple(sorted(rows, key=lambda row: (row.passed, -1.0 if row.used is None else -row.used)))
+    return tuple(sorted(rows, key=lambda row: (row.passed, 1.0 if row.used is None else -row.used)))
 
 
 def limit_used(result: ThresholdResult) -> float | None:

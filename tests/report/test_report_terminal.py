@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from loadgate.measure.errors import ErrorCount
+from loadgate.record.run import Run
+from loadgate.record.verdict import Verdict, Word
+from loadgate.report.model import Report, build_report
+from loadgate.report.style import cells
+from loadgate.report.terminal import render_summary, render_verdict
+from tests.support.golden import check_golden
+from tests.support.sample_runs import SAMPLES, Play, SampleStep, run_of
+
+GOLDEN = Path(__file__).parent / "golden"
+WIDTHS = (60, 80, 100, 140)
+FILES = (("record", "loadgate-out/run.json"), ("summary", "summary.json"))
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@cache
+def sample(name: str) -> Run:
+    return SAMPLES[name]()
+
+
+def report_of(name: str) -> Report:
+    return build_report(sample(name))
+
+
+def summary(report: Report, width: int, *, color: bool = False, unicode: bool = True) -> str:
+    return render_summary(report, width=width, color=color, unicode=unicode, files=FILES)
+
+
+def last_line(report: Report, width: int = 100) -> str:
+    return summary(report, width).splitlines()[-1]
+
+
+@pytest.mark.parametrize("color", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_summary_looks_as_it_did(name: str, color: bool) -> None:
+    texts = [f"== {width} columns\n{summary(report_of(name), width, color=color)}" for width in WIDTHS]
+    check_golden(GOLDEN / f"summary-{name}{'-colour' if color else ''}.txt", "\n".join(texts))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_line_is_longer_than_the_terminal_nor_than_100_columns(name: str) -> None:
+    for width in (20, 33, 40, 59, *WIDTHS, 200):
+        for line in summary(report_of(name), width).splitlines():
+            assert cells(line) <= min(width, 100), line
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_colour_changes_no_text(name: str) -> None:
+    for width in WIDTHS:
+        coloured = summary(report_of(name), width, color=True)
+        assert ESCAPE.sub("", coloured) == summary(report_of(name), width)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_without_glyphs_the_layout_is_the_same_in_ascii(name: str) -> None:
+    plain = summary(report_of(name), 100, unicode=False)
+    assert plain.isascii()
+    assert [len(line) for line in plain.splitlines()] == [
+        cells(line) for line in summary(report_of(name), 100).splitlines()
+    ]
+
+
+@pytest.mark.parametrize("word", list(Word))
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_last_line_is_the_verdict_with_its_first_reason_and_exit_code(word: Word, width: int) -> None:
+    verdict = Verdict(word, () if word is Word.PASS else ("the weightiest reason", "a lighter reason"))
+    report = build_report(replace(sample("passing"), verdict=verdict))
+    first = "all 4 thresholds hold" if word is Word.PASS else "the weightiest reason"
+    assert last_line(report, width).startswith(f"{word.value.upper()}  {first}")
+    assert last_line(report, width).endswith(f"  exit {verdict.exit_code}")
+    assert all(reason in summary(report, width) for reason in verdict.reasons)
+
+
+def test_every_reason_is_shown_the_weightiest_next_to_the_verdict() -> None:
+    reasons = ("the first", "the second", "the third")
+    report = build_report(replace(sample("passing"), verdict=Verdict(Word.FAIL, reasons)))
+    assert [line.split("  exit")[0].strip() for line in summary(report, 80).splitlines()[-3:]] == [
+        "- the third",
+        "- the second",
+        "FAIL  the first",
+    ]
+
+
+def test_a_reason_too_long_for_the_last_line_is_shown_whole_above_it() -> None:
+    reason = "achieved 601/s of 1,000/s planned: " + "because of this and that " * 8 + "and no more"
+    report = build_report(replace(sample("passing"), verdict=Verdict(Word.INVALID, (reason,))))
+    text = summary(report, 60)
+    assert last_line(report, 60).split("  exit")[0].rstrip() == "INVALID  achieved 601/s of 1,000/s planned"
+    assert reason in re.sub(r"\s+", " ", text)
+
+
+def test_a_long_reason_without_clauses_is_cut_at_a_word() -> None:
+    reason = "word " * 40 + "end"
+    report = build_report(replace(sample("passing"), verdict=Verdict(Word.FAIL, (reason,))))
+    line = last_line(report, 60)
+    assert line.endswith("word…  exit 1")
+    assert cells(line) <= 60
+
+
+def test_only_the_verdict_is_left_when_nothing_else_is_wanted() -> None:
+    text = render_verdict(report_of("failing"), width=80, color=False)
+    assert text.splitlines() == summary(report_of("failing"), 80).splitlines()[-3:]
+
+
+def test_an_interrupted_run_is_named_and_ends_with_130() -> None:
+    text = summary(report_of("interrupted"), 100)
+    assert "interrupted after 24.3s of 1m planned" in text
+    assert text.endswith("exit 130\n")
+
+
+def test_names_and_errors_cannot_drive_the_terminal() -> None:
+    evil = "GET /\x1b]0;owned\x07\x1b[2J\r\nPASS  fake\u202e"
+    play = Play((SampleStep(evil, 20.0, fails={"reset": 0.5}), SampleStep("GET /東京/駅", 5.0)))
+    play.checks = {evil: 0.5}
+    for _ in play.windows(2):
+        pass
+    run = run_of(play, 2.0, notes=(evil,), verdict=Verdict(Word.FAIL, (evil,)))
+    run = replace(run, errors=(ErrorCount(evil, evil, evil, 0.0, 1.0, 3),))
+    report = build_report(replace(run, definition=replace(run.definition, profile=evil, target=evil)))
+    for width in WIDTHS:
+        text = summary(report, width)
+        assert all(line.isprintable() and cells(line) <= width for line in text.splitlines())
+        assert len([line for line in text.splitlines() if line.startswith("PASS")]) == 0
+
+
+def test_of_a_thousand_steps_the_ones_with_errors_and_most_requests_are_shown() -> None:
+    steps = [SampleStep(f"GET /{n}", 1.0 + n % 3, fails={"reset": 1.0} if n == 77 else {}) for n in range(200)]
+    play = Play(steps)
+    for _ in play.windows(1):
+        pass
+    text = summary(build_report(run_of(play, 1.0)), 100)
+    assert "160 more steps" in text
+    assert "GET /77 " in text
+    assert "GET /2 " in text
+    assert "GET /0 " not in text
+    assert len(text.splitlines()) < 75
+
+
+def test_of_many_errors_the_most_frequent_ten_are_shown_last() -> None:
+    errors = tuple(ErrorCount(f"kind{n}", "GET /", "sample", 0.0, 1.0, 100 - n) for n in range(15))
+    text = summary(build_report(replace(sample("passing"), errors=errors)), 100)
+    assert "5 more kinds, 440 errors, are in the record" in text
+    assert text.index("kind9 ") < text.index("kind0 ")
+    assert "kind10" not in text
+
+
+def test_of_many_checks_only_those_that_failed_are_listed() -> None:
+    text = summary(report_of("failing"), 100)
+    assert "3 of 6 passed" in text
+    assert "✗ failed  status is 200" in text
+    assert "price is positive" not in text
+
+
+def test_columns_that_do_not_fit_are_left_out_and_names_cut_in_the_middle() -> None:
+    wide, narrow = summary(report_of("failing"), 100), summary(report_of("failing"), 60)
+    assert "requests" in wide.split("all 3 steps")[0]
+    assert "requests" not in narrow.split("all 3 steps")[0]
+    for text in (wide, narrow):
+        assert re.search(r"GET /or\S*….*history", text)
+        assert re.search(r"step +.*p95 +p99 .*errors", text)
