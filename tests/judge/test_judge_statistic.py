@@ -9,7 +9,7 @@ from loadgate.judge.statistic import statistic, worse
 from loadgate.measure.histogram import Histogram
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 
-TREND = TrendTally(Histogram.of([float(value) for value in range(1, 101)]))
+TREND = TrendTally(Histogram.of([*(float(value) for value in range(1, 100)), 1050.0]))
 RATE = RateTally(passes=3, total=4)
 COUNTER = CounterTally(120.0)
 GAUGE = GaugeTally(last=5.0, minimum=1.0, maximum=9.0)
@@ -18,15 +18,15 @@ GAUGE = GaugeTally(last=5.0, minimum=1.0, maximum=9.0)
 @pytest.mark.parametrize(
     ("expression", "tally", "wanted"),
     [
-        ("avg<1", TREND, 50.5),
+        ("avg<1", TREND, 60.0),
         ("min<1", TREND, 1.0),
-        ("max<1", TREND, 100.0),
-        ("med<1", TREND, 50.0),
-        ("p(50)<1", TREND, 50.0),
-        ("p(95)<1", TREND, 95.0),
-        ("p(99.9)<1", TREND, 99.9),
+        ("max<1", TREND, 1050.0),
+        ("med<1", TREND, 50.5),
+        ("p(50)<1", TREND, 50.5),
+        ("p(95)<1", TREND, 95.05),
+        ("p(99.9)<1", TREND, 955.86),
         ("p(0)<1", TREND, 1.0),
-        ("p(100)<1", TREND, 100.0),
+        ("p(100)<1", TREND, 1050.0),
         ("rate<1", RATE, 0.75),
         ("count<1", COUNTER, 120.0),
         ("rate<1", COUNTER, 12.0),

@@ -169,6 +169,23 @@ def test_no_drops_are_missing_data_where_no_iteration_was_counted_either() -> No
     assert [result.passed for result in found.results(2.0)] == [True, True, False]
 
 
+def test_iterations_need_not_be_counted_all_the_time_for_no_drop_to_be_zero() -> None:
+    run = MadeUp()
+    found = judge(run, parse_threshold("dropped_iterations", "count>=0", over=2.0))
+    for busy in (True, True, False, False, False, True):
+        run.iterations(5 if busy else 0, scenario="default")
+        found.observe(run.close())
+    assert only(found.results(6.0)).passed
+
+
+def test_no_drop_may_end_a_run_that_wants_some() -> None:
+    run = MadeUp()
+    found = judge(run, parse_threshold("dropped_iterations", "count>0", abort_on_fail=True))
+    run.iterations(5, scenario="default")
+    found.observe(run.close())
+    assert found.breach(1.0) == "dropped_iterations count>0: 0"
+
+
 def test_drops_that_happened_are_counted() -> None:
     run = MadeUp()
     found = judge(run, parse_threshold("dropped_iterations", "count<3"))
@@ -303,6 +320,17 @@ def test_the_unfinished_end_of_a_run_counts() -> None:
     assert only(found.results(216.0)).observed == pytest.approx(900.0)
 
 
+def test_a_counter_that_stood_still_up_to_the_very_end_has_counted_zero() -> None:
+    run = MadeUp()
+    found = judge(run, parse_threshold("http_reqs", "rate>1", over=120.0))
+    # three windows make a slice; 57 slices are 119.7 s, and one window more is over 120 s but no slice yet
+    for busy in [True] * 180 + [False] * 172:
+        if busy:
+            run.requests([5.0] * 10)
+        found.observe(run.close(0.7))
+    assert only(found.results(run.at)).observed == 0.0
+
+
 def test_results_may_be_asked_for_at_any_time() -> None:
     run = MadeUp()
     threshold = parse_threshold("http_req_duration", "max<100", over=3.0)
@@ -395,6 +423,33 @@ def test_the_first_of_several_broken_thresholds_is_named() -> None:
     found.observe(run.close())
     assert found.breach(1.0) == "http_req_duration avg<400: 600 ms"
     assert [result.aborted for result in found.results(1.0)] == [False, True, False]
+
+
+def test_a_later_breach_does_not_replace_the_first() -> None:
+    run = MadeUp()
+    found = judge(
+        run,
+        parse_threshold("http_req_failed", "rate<20%", abort_on_fail=True),
+        parse_threshold("http_req_duration", "max<1000", abort_on_fail=True),
+    )
+    run.requests([5.0], status=500)
+    found.observe(run.close())
+    assert found.breach(1.0) == "http_req_failed rate<20%: 100 %"
+    run.requests([2000.0] * 99)
+    found.observe(run.close())
+    assert found.breach(2.0) == "http_req_duration max<1000: 2.00 s"
+    first, second = found.results(2.0)
+    assert (first.aborted, first.observed) == (True, 1.0)
+    assert (second.aborted, second.passed) == (False, False)
+
+
+def test_the_rate_of_a_counter_that_may_end_the_run_is_of_the_time_after_the_warmup() -> None:
+    run = MadeUp(warmup=3.0)
+    found = judge(run, parse_threshold("http_reqs", "rate>=10", abort_on_fail=True), warmup=3.0)
+    for _ in range(5):
+        run.requests([5.0] * 10)
+        found.observe(run.close())
+        assert found.breach(run.at) is None
 
 
 # -- against brute force

@@ -118,6 +118,7 @@ MISSED_TEXT = "achieved 1/s of 9/s planned"
         # not the run that was asked for
         (FINE, (HOLDS,), SLOW_TARGET, Word.INVALID, (MISSED_TEXT,)),
         (STOPPED, (HOLDS,), HONEST, Word.INVALID, (STOPPED_TEXT,)),
+        (replace(STOPPED, loads=(COUNTED,)), (HOLDS,), HONEST, Word.INVALID, (STOPPED_TEXT,)),
         (STOPPED, (HOLDS,), SLOW_TARGET, Word.INVALID, (STOPPED_TEXT, MISSED_TEXT)),
         (
             replace(FINE, state=RunState.ABORTED, elapsed=9.0),
@@ -169,9 +170,11 @@ def test_the_trouble_of_a_run_without_replies_is_shown_with_a_sample_of_the_same
     run.requests([1.0] * 3, error="connect")
     run.requests([1.0], error="timeout", name="GET /slow")
     for _ in range(9):
-        run.recorder.error("check", "GET / status", "got nothing")
+        run.recorder.error("check", "GET /", "got nothing")
+        run.recorder.error("connect", "GET /other", "127.0.0.1:8 refused the connection")
     run.recorder.error("timeout", "GET /slow", "no reply within 60 s")
     run.recorder.error("connect", "GET /", "127.0.0.1:9 refused the connection")
+    run.recorder.error("connect", "GET /third", "127.0.0.1:7 refused the connection")
     run.close()
     found = facts(run.recorder, state=RunState.COMPLETE, elapsed=1.0, planned=1.0)
     assert (found.exchanges, found.answered) == (4, 0)

@@ -58,6 +58,16 @@ def test_looks_tell_the_share_of_time_in_which_the_loop_was_late() -> None:
     assert late[500.0] == 0.0
 
 
+def test_a_look_that_came_exactly_that_late_was_not_later() -> None:
+    late = dict(zip(LATE_EDGES_MS, late_shares([0.0, 0.001]), strict=True))
+    assert (late[0.5], late[1.0]) == (0.5, 0.0)
+
+
+def test_windows_count_by_their_width() -> None:
+    health = run(window(0.25, stalls=[(0.0, 1.0)]), window(10.0))
+    assert health.late_share == pytest.approx(0.025, abs=0.001)
+
+
 def test_no_looks_are_no_lateness() -> None:
     assert late_shares([]) == (0.0,) * len(LATE_EDGES_MS)
 
@@ -127,7 +137,7 @@ def test_a_delay_that_is_small_beside_the_service_time_is_let_pass() -> None:
 
 
 def test_an_unknown_service_time_changes_nothing() -> None:
-    windows = [window(at + 1.0, stalls=turns(0.03)) for at in range(10)]
+    windows = [window(at + 1.0, stalls=turns(0.004)) for at in range(10)]
     assert run(*windows, service_ms=math.nan) == run(*windows, service_ms=0.0)
 
 

@@ -3,7 +3,8 @@
 1. INVALID if the run has no end, or nothing was measured after the warm-up.
 2. INVALID if not one exchange succeeded, or not one iteration went to its end without an error: that is no measurement of
    the service, whatever the times look like.
-3. INVALID if the generator was not honest (`measure.health`): its delay would be taken for the target's.
+3. FAIL if a threshold on a share is broken (failed requests, checks): no delay of the generator's makes a reply wrong.
+   INVALID if the generator was not honest (`measure.health`): its delay would be taken for the target's.
 4. FAIL if a threshold is broken, or has no data: missing data is never a pass.
 5. INVALID if the run is not the one that was asked for: stopped before its end, fewer starts than planned because the target
    was too slow, iterations cut off by a maximum duration.
@@ -36,16 +37,23 @@ def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) 
     have broken a limit.
     """
     worthless = [*_unfinished(facts), *_unmeasured(facts), *_unsuccessful(facts)]
-    worthless += [reason for reason in health.reasons if not (worthless and reason == NOTHING_SEEN)]
     if worthless:
-        return Verdict(Word.INVALID, tuple(worthless))
-    short = [*_cut_short(facts, thresholds), *_cut_off(facts), *([health.missed] if health.missed else [])]
+        dishonest = [reason for reason in health.reasons if reason != NOTHING_SEEN]
+        return Verdict(Word.INVALID, (*worthless, *dishonest))
     broken = _broken(thresholds)
+    if not health.healthy and not any(_beyond_doubt(result) for result in thresholds):
+        return Verdict(Word.INVALID, health.reasons)
+    short = [*_cut_short(facts, thresholds), *_cut_off(facts), *([health.missed] if health.missed else [])]
     if broken:
-        return Verdict(Word.FAIL, (*broken, *short, *health.warnings))
+        return Verdict(Word.FAIL, (*broken, *health.reasons, *short, *health.warnings))
     if short:
         return Verdict(Word.INVALID, tuple(short))
     return Verdict(Word.PASS)
+
+
+def _beyond_doubt(result: ThresholdResult) -> bool:
+    """Whether it is broken however late the generator was."""
+    return result.measured and not result.passed and result.unit == "share"
 
 
 def _broken(thresholds: Sequence[ThresholdResult]) -> list[str]:
