@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -12,6 +13,8 @@ def main() -> None:
 
         print(f"loadgate {__version__}")
         return
+    # NumPy's linear algebra is not used; its threads would spin for 50 ms of CPU when they are made
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loadgate.cli.app import start
 
     sys.exit(start())

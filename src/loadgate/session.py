@@ -13,7 +13,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -134,7 +134,7 @@ class Session:
             teardown = asyncio.create_task(self._tear_down(performance))
             signals.then(teardown.cancel)
             problem = await teardown
-        run = self._record(recorder, judge, end, problem)
+        run = self._record(recorder, judge, end, RunState(end.state.value), problem)
         await self._save_last(run)
         self._clock.close()
         return run
@@ -170,13 +170,13 @@ class Session:
         self.watch(View(progress, recorder, judge))
         if self._saved == 0.0 or progress.elapsed - self._saved >= SAVE_EVERY:
             self._saved = progress.elapsed
-            self._save(self._record(recorder, judge, engine.so_far()))
+            self._save(self._record(recorder, judge, engine.so_far(), RunState.RUNNING))
         return judge.breach(progress.elapsed)
 
     def _save(self, run: Run) -> None:
         """Write what there is so far. Only the making of it is done here, the writing in a thread."""
         if self._saving is None or self._saving.done():
-            data = self.file.encode(replace(run, state=RunState.RUNNING))
+            data = self.file.encode(run)
             self._saving = asyncio.create_task(self._write(data, final=False))
 
     async def _save_last(self, run: Run) -> None:
@@ -195,10 +195,11 @@ class Session:
 
     # -- the record
 
-    def _record(self, recorder: Recorder, judge: ThresholdJudge, end: RunEnd, problem: str = "") -> Run:
+    def _record(
+        self, recorder: Recorder, judge: ThresholdJudge, end: RunEnd, state: RunState, problem: str = ""
+    ) -> Run:
         assert self._environment is not None
         profile = self.plan.profile
-        state = RunState(end.state.value)
         loads = tuple(_load_record(load, end.stats[load.name]) for load in profile.loads)
         known = facts(recorder, state=state, elapsed=end.duration, planned=profile.length, loads=loads)
         health = judge_health(end.health, warmup=profile.warmup, service_ms=known.service_ms)

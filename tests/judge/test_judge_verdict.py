@@ -32,6 +32,8 @@ SLOW_TARGET = replace(HONEST, missed="achieved 1/s of 9/s planned")
 HOLDS = ThresholdResult("http_req_duration", "p(95)<500", "p(95)", "<", 500.0, "ms", 312.0, passed=True)
 BROKEN = replace(HOLDS, observed=612.0, passed=False)
 MISSING = ThresholdResult("checks", "rate>0.9", "rate", ">", 0.9, "share", math.nan, passed=False)
+FAILING = ThresholdResult("http_req_failed", "rate<0.01", "rate", "<", 0.01, "share", 0.5, passed=False)
+FAILING_TEXT = "http_req_failed rate<0.01: 50.0 %"
 ENDED = replace(BROKEN, key="iteration_duration", aborted=True)
 COUNTED = LoadRecord(
     "default", "shared-iterations", "", started=320, completed=320, interrupted=0, dropped=180, vus=1, max_vus=1
@@ -60,6 +62,10 @@ MISSED_TEXT = "achieved 1/s of 9/s planned"
         (replace(FINE, iterations=0), (HOLDS,), HONEST, Word.PASS, ()),
         (replace(FINE, failed=99), (HOLDS,), HONEST, Word.PASS, ()),
         (replace(FINE, state=RunState.INTERRUPTED), (HOLDS,), HONEST, Word.PASS, ()),
+        # a late generator voids times, but it makes no reply wrong
+        (FINE, (BROKEN,), LATE, Word.INVALID, LATE.reasons),
+        (FINE, (FAILING,), LATE, Word.FAIL, (FAILING_TEXT, *LATE.reasons)),
+        (FINE, (MISSING,), LATE, Word.INVALID, LATE.reasons),
         # nothing was measured
         (NOTHING, (HOLDS,), HONEST, Word.INVALID, (NOTHING_TEXT,)),
         (NOTHING, (BROKEN, MISSING), HONEST, Word.INVALID, (NOTHING_TEXT,)),

@@ -13,10 +13,24 @@ Piece = bytes | None | Exception
 
 
 class MemoryConnector(Connector):
-    """Stands in for a stack's connector. `answer` gives the pieces that answer the wire's n-th request."""
+    """Stands in for a stack's connector. `answer` gives the pieces that answer the wire's n-th request.
 
-    def __init__(self, answer: Callable[[int], Iterable[Piece]]) -> None:
+    Opening takes no time, but is said to have taken `opening` seconds. The first `stuck` connections never come about;
+    those that are `dead` are closed before they are handed over.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[int], Iterable[Piece]],
+        *,
+        opening: float = 0.0,
+        stuck: int = 0,
+        dead: bool = False,
+    ) -> None:
         super().__init__()
+        self.opening = opening
+        self.stuck = stuck
+        self.dead = dead
         self.answer = answer
         self.opened = 0
         self.asked = 0
@@ -30,8 +44,14 @@ class MemoryConnector(Connector):
         limit: float = float("inf"),
     ) -> asyncio.Transport:
         self.opened += 1
+        if self.opened <= self.stuck:
+            await asyncio.get_running_loop().create_future()
         transport = _MemoryTransport(self, factory())
         transport.protocol.connection_made(transport)
+        marks.opening = self.opening
+        if self.dead:
+            transport.abort()
+            await asyncio.sleep(0)
         return transport
 
 

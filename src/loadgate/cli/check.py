@@ -15,7 +15,7 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE ...]", help="Project files and scripts; loadgate.yml if none is named.", show_default=False
+            metavar="FILE ...", help="Project files and scripts; loadgate.yml if none is named.", show_default=False
         ),
     ] = None,
 ) -> None:

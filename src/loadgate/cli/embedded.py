@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,23 +13,19 @@ from loadgate.errors import InvalidRun
 
 _ADDRESS = re.compile(r"http://\S+")
 _STOP_PATIENCE = 5.0
-_MANNERS = (
-    "--latency",
-    "lognormal:4ms,0.4",
-    "--seed",
-    "1",
-)  # a service that takes its time, so that there is a tail to see
+_MANNERS = {"seed": 1, "latency": {"shape": "lognormal", "median_ms": 4.0, "sigma": 0.4}}
+"""A service that takes its time, so that there is a tail to see."""
 
 
 class EmbeddedTarget:
-    """Starts `loadgate serve` on a free port; ends it when left, however that comes about.
+    """Starts the target of `loadgate serve` on a free port; ends it when left, however that comes about.
 
     The child reads its standard input and stops at its end, so that it does not outlive a parent that was killed.
     """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "loadgate", "serve", "--http-port", "0", "--until-eof", *_MANNERS],
+            [sys.executable, "-m", "loadgate.target", json.dumps(_MANNERS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

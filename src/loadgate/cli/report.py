@@ -9,7 +9,7 @@ import typer
 
 
 def report(
-    record: Annotated[Path, typer.Argument(metavar="[RUN]", help="A run.json, or the folder it lies in.")] = Path(
+    record: Annotated[Path, typer.Argument(metavar="RUN", help="A run.json, or the folder it lies in.")] = Path(
         "loadgate-out"
     ),
     summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the flat JSON summary.")] = None,

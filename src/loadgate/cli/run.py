@@ -19,7 +19,7 @@ def run(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE | SCRIPT.py]",
+            metavar="PROFILE | SCRIPT.py",
             help="A profile of loadgate.yml, or a Python script. Without either: the only profile there is.",
             show_default=False,
         ),

@@ -1,0 +1,68 @@
+"""The real command line, as a subprocess."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+LOADGATE = (sys.executable, "-m", "loadgate")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        """The last line of the output."""
+        lines = self.out.rstrip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment without what would change the output."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    return {**kept, "PYTHONWARNINGS": "error", **more}
+
+
+def loadgate(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = PATIENCE
+) -> Done:
+    """Run `loadgate` with `arguments` in the folder `cwd` to its end."""
+    done = subprocess.run(
+        [*LOADGATE, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    """Start `loadgate` with `arguments`. Whoever starts it ends it: use it as a context manager, and kill on failure."""
+    return subprocess.Popen(
+        [*LOADGATE, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
