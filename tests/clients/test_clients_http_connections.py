@@ -12,7 +12,8 @@ import uvloop
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http import HttpClient, Response
-from tests.support.http_talk import Talk, talk
+from tests.support.http_talk import Talk, assert_error, talk
+from tests.support.memory_wire import MemoryConnector
 from tests.support.raw_server import CLOSE, OK, RESET, SILENCE, Answer, RawServer, Received, chunked, in_turn, reply
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -315,6 +316,39 @@ def test_a_connection_that_its_asker_no_longer_needed_is_an_idle_one() -> None:
             assert not server.requests
             assert (await user.get(f"{server.url}/")).ok
             assert here.counts() == {"200": 1}
+
+    talk(main)
+
+
+def test_connections_that_a_scenario_gave_up_opening_make_room_for_others() -> None:
+    async def main(here: Talk) -> None:
+        wire = here.stack.connector = MemoryConnector(lambda _: [OK], stuck=6)
+        user = here.user()
+        stuck = [asyncio.ensure_future(user.get("http://a.test/")) for _ in range(6)]
+        await turns()
+        for future in stuck:
+            future.cancel()
+        assert (await user.get("http://a.test/")).ok
+        assert wire.opened == 7
+        assert here.counts() == {"200": 1}
+
+    talk(main)
+
+
+def test_a_connection_that_died_before_the_request_is_a_reset() -> None:
+    async def main(here: Talk) -> None:
+        here.stack.connector = MemoryConnector(lambda _: [OK], dead=True)
+        assert_error(here, await here.user().get("http://a.test/"), ErrorKind.RESET, "before the request was sent")
+
+    talk(main)
+
+
+def test_the_timeout_of_a_request_counts_the_opening_of_its_connection() -> None:
+    async def main(here: Talk) -> None:
+        here.stack.connector = MemoryConnector(lambda _: [], opening=4.95)
+        response = await here.user().get("http://a.test/", timeout=5.0)
+        assert_error(here, response, ErrorKind.TIMEOUT, "within 5 s")
+        assert 45 <= response.timings.duration < 1000
 
     talk(main)
 

@@ -166,8 +166,11 @@ def test_a_user_gets_the_same_response_however_the_reply_is_cut(case: Case) -> N
     talk(main)
 
 
-@pytest.mark.parametrize("surplus", [b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
-@pytest.mark.parametrize("name", ["stated length", "chunked", "204", "304 that states a length", "HEAD with length"])
+@pytest.mark.parametrize("surplus", [b"x", b"five!", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "name",
+    ["stated length", "chunked", "204", "204 that states a length", "304 that states a length", "HEAD with length"],
+)
 def test_bytes_behind_the_end_of_a_reply_end_its_connection_and_not_the_reply(name: str, surplus: bytes) -> None:
     case = CASES[name]
 
