@@ -49,6 +49,13 @@ class _Sum:
     judged: int = 0
     times: Histogram = field(default_factory=Histogram)
 
+    def add(self, other: _Sum) -> None:
+        self.seconds += other.seconds
+        self.requests += other.requests
+        self.failed += other.failed
+        self.judged += other.judged
+        self.times.merge(other.times)
+
     @property
     def rate(self) -> float:
         return self.requests / self.seconds if self.seconds > 0.0 else float("nan")
@@ -141,8 +148,6 @@ class LiveModel:
 
     def _take(self, window: Window, series: Callable[[int], SeriesKey]) -> _Sum:
         now = _Sum(seconds=window.width)
-        total = self._total
-        total.seconds += window.width
         roles = self._roles
         for number, tally in window.tallies.items():
             role = roles.get(number)
@@ -158,10 +163,10 @@ class LiveModel:
             if role.status and isinstance(tally, RateTally):
                 self._statuses[role.status, role.step] += tally.passes
             _add(now, tally)
-            _add(total, tally)
             step = self._step(role)
             if step is not None:
                 _add(step, tally)
+        self._total.add(now)
         return now
 
     def _step(self, role: _Role) -> _StepSum | None:
