@@ -15,6 +15,7 @@ from loadgate.units import (
     format_count,
     format_duration,
     format_ms,
+    format_number,
     format_rate,
     format_share,
     parse_duration,
@@ -187,3 +188,21 @@ def test_rates_counts_sizes_and_clocks_are_printed_for_people() -> None:
         "1:01:24",
         "00:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.42, "0.42"),
+        (61.24, "61.2"),
+        (1250.4, "1,250"),
+        (-7.0, "-7.00"),
+        (0.0042, "0.0042"),
+        (0.0000031, "3.1e-06"),
+        (math.nan, "n/a"),
+        (math.inf, "inf"),
+    ],
+)
+def test_a_number_without_a_unit_shows_three_digits_and_never_hides_a_small_one(value: float, text: str) -> None:
+    assert format_number(value) == text

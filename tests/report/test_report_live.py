@@ -111,12 +111,20 @@ def test_the_generator_is_judged_by_the_last_seconds_alone() -> None:
     assert not any(late[32:])
 
 
-def test_the_history_is_sixty_seconds_in_columns_that_never_change_once_over() -> None:
-    seen = list(frames(Play(SHOP), 80))
+def test_the_history_is_a_minute_in_columns_that_never_change_once_over() -> None:
+    long = LoadSpec("l", Executor.CONSTANT_VUS, vus=2, duration=600.0)
+    seen = list(frames(Play(SHOP), 80, load=long))
+    assert seen[0].column * COLUMNS == 60.0
     assert len(rows(seen[-1])["p95"].history) == COLUMNS
     before, after = rows(seen[58])["p95"].history, rows(seen[59])["p95"].history
     assert after[: len(before) - 1] == before[:-1]
     assert rows(seen[79])["rate"].history[0] == pytest.approx(99.0)
+
+
+def test_the_history_of_a_short_run_is_the_whole_run() -> None:
+    short = LoadSpec("l", Executor.CONSTANT_VUS, vus=2, duration=20.0)
+    frame = last(Play(SHOP), 20, load=short)
+    assert (frame.column, len(rows(frame)["p95"].history)) == (1.0, COLUMNS)
 
 
 def test_a_window_without_requests_leaves_a_gap_in_the_history() -> None:

@@ -81,7 +81,7 @@ def test_an_open_model_is_timed_from_the_planned_start_and_says_who_waited() -> 
     assert stall.times.p99 == pytest.approx(400.0 + stall.service_p99, rel=0.01)
     assert fine.times.p99 == fine.service_p99
     assert [note for note in report.notes if "waited" in note] == [
-        note for note in report.notes if note.startswith("GET /stall waited to be sent: p99 is 41")
+        note for note in report.notes if note.startswith("GET /stall waited to be sent: p99 41")
     ]
 
 

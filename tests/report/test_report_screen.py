@@ -227,7 +227,8 @@ def log_lines(some: list[Frame]) -> list[str]:
 
 
 def test_a_log_has_a_line_at_each_stage_and_every_ten_seconds() -> None:
-    lines = log_lines(list(frames()))
+    opening, *lines = log_lines(list(frames()))
+    assert opening == "standard  -> http://127.0.0.1:3000  1m planned"
     assert [line.split("/")[0] for line in lines] == [
         "00:01",
         "00:10",
@@ -253,7 +254,7 @@ def test_the_log_of_a_long_run_grows_slower_until_a_line_a_minute() -> None:
 
 
 def test_a_line_of_the_log_sums_errors_up_and_names_what_is_wrong() -> None:
-    (line,) = log_lines([replace(frames()[30], healthy=False, health_text="the generator was late", dropped=5)])
+    _, line = log_lines([replace(frames()[30], healthy=False, health_text="the generator was late", dropped=5)])
     assert line.startswith("00:31/01:00  stage 2/3 hold 10 VUs  99.0/s  p95 ")
     assert "5 dropped" in line
     assert "errors, most status 503 in POST /orders" in line
@@ -261,7 +262,7 @@ def test_a_line_of_the_log_sums_errors_up_and_names_what_is_wrong() -> None:
 
 
 def test_names_cannot_break_a_line_of_the_log() -> None:
-    (line,) = log_lines([replace(frames()[3], stage_text="a\nb\x1b[2J")])
+    _, line = log_lines([replace(frames()[3], stage_text="a\nb\x1b[2J")])
     assert line.isprintable()
 
 

@@ -10,9 +10,6 @@ from loadgate.report.figures import figure
 from loadgate.report.style import BARS, Ink, Line, cells, clean, clip, flow, left, paint, right, squeeze, wrap
 from loadgate.units import format_clock, format_count, format_ms, format_rate, format_share
 
-COLUMN: Final = 3.0
-"""Seconds one value of a history stands for."""
-
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
@@ -56,8 +53,9 @@ class ErrorGlance:
 class Frame:
     """What is to be seen at one moment. Times in seconds, shares 0 to 1.
 
-    `phase` is "warm-up", "finishing" (the planned time is over) or "". `goal` is the planned number of iterations where
-    that, and not a time, ends the run. `starts` are (achieved, planned) per second of open models in the last window.
+    `phase` is "warm-up", "finishing" (the planned time is over) or "". `goal` is the planned number of iterations where that,
+    and not a time, ends the run. `column` is how long each value of a history stands for. `starts` are (achieved, planned)
+    per second of open models in the last window.
     """
 
     profile: str
@@ -72,6 +70,7 @@ class Frame:
     stage_text: str
     phase: str
     basis: str
+    column: float
     rows: tuple[FrameRow, ...]
     steps: tuple[FrameStep, ...]
     more_steps: int
@@ -156,7 +155,9 @@ def _figures(frame: Frame, room: int) -> list[Line]:
     most = max((len(row.history) for row in frame.rows), default=0)
     taken = MARGIN + max(9, first) + 3 + max(9, second) + 3 + (limit + 13 if limits else 0)
     columns = max(0, min(most, room - taken))
-    span = f"last {int(min(columns * COLUMN, frame.elapsed + 0.5))} s"
+    span = f"last {int(min(columns * frame.column, frame.elapsed) + 0.5)} s" if columns else ""
+    if cells(span) > room - taken:
+        span = ""
 
     def line(
         label: str, now: str, mark: Sequence[tuple[str, Ink]], so_far: str, tail: tuple[str, Ink], ink: Ink
@@ -166,9 +167,7 @@ def _figures(frame: Frame, room: int) -> list[Line]:
         return [*spans, *mark, (right(so_far, max(9, second)), ink), gap, tail]
 
     space = left("limit", limit + 13) if limits else ""
-    head = line(
-        frame.basis, "now", [(space, Ink.FAINT)], "so far", (span if columns >= 4 else "", Ink.FAINT), Ink.FAINT
-    )
+    head = line(frame.basis, "now", [(space, Ink.FAINT)], "so far", (span, Ink.FAINT), Ink.FAINT)
     lines = [head]
     for row, (now, so_far) in zip(frame.rows, texts, strict=True):
         mark: list[tuple[str, Ink]] = []

@@ -21,13 +21,16 @@ from loadgate.measure.tally import CounterTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window
 from loadgate.record.verdict import ThresholdResult
 from loadgate.report.figures import figure
-from loadgate.report.frame import COLUMN, ErrorGlance, Frame, FrameRow, FrameStep
+from loadgate.report.frame import ErrorGlance, Frame, FrameRow, FrameStep
 from loadgate.report.protocols import PROTOCOLS
 from loadgate.report.stages import stage_at, stage_spans
 from loadgate.report.steps import failure_of
 
 COLUMNS: Final = 20
-"""The history is 20 columns of 3 s each, at fixed times: a column that is complete never changes again."""
+SHORTEST_COLUMN: Final = 0.25
+LONGEST_COLUMN: Final = 3.0
+"""Seconds. The history is 20 columns at fixed times, so that one that is complete never changes again: the whole of a run of
+up to a minute, the last minute of a longer one."""
 
 HEALTH_SPAN: Final = 10.0
 """Seconds the line about the generator looks back."""
@@ -105,6 +108,7 @@ class LiveModel:
         self._warmup = warmup
         self._spans = stage_spans(loads)
         self._planned = max((load.end for load in loads), default=0.0)
+        self._column = min(LONGEST_COLUMN, max(SHORTEST_COLUMN, self._planned / COLUMNS))
         self._goal = (
             sum(_iterations(load) for load in loads) if loads and all(load.executor.counted for load in loads) else None
         )
@@ -177,7 +181,7 @@ class LiveModel:
         return step
 
     def _remember(self, window: Window, now: _Sum, levels: Sequence[float]) -> None:
-        index = int(max(0.0, (window.start + window.end) / 2.0) // COLUMN)
+        index = int(max(0.0, (window.start + window.end) / 2.0) // self._column)
         if not self._slots or self._slots[-1].index != index:
             self._slots.append(_Slot(index))
         slot = self._slots[-1]
@@ -218,6 +222,7 @@ class LiveModel:
             stage_text=self._spans[stage].text if stage >= 0 else "",
             phase="warm-up" if window.warmup else "finishing" if elapsed > self._planned + 0.5 else "",
             basis="latency" if self._open_model else "service time",
+            column=self._column,
             rows=self._rows(now, levels, thresholds),
             steps=tuple(
                 FrameStep(

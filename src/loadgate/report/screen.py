@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TextIO
 
-from loadgate.report.figures import figure
+from loadgate.report.figures import figure, length
 from loadgate.report.frame import Frame, render_frame
 from loadgate.report.outlet import Outlet
 from loadgate.report.style import cells, clean, glyphs_fit
@@ -83,7 +83,10 @@ class Screen:
 
 
 class PlainLog:
-    """One line at each change of stage, and every 10 s growing to a minute: eight hours make about 60 kB."""
+    """A line that says what is run, one at each change of stage, and one every 10 s growing to a minute.
+
+    Eight hours make about 60 kB.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._outlet = Outlet(stream)
@@ -96,15 +99,23 @@ class PlainLog:
         every = min(LOG_AT_MOST, max(LOG_EVERY, frame.elapsed * LOG_SHARE))
         # a window may end a little early or late
         due = self._last is None or frame.elapsed >= self._last + every - 0.05
-        if (due or stage != self._stage) and self._outlet.offer(self._line(frame) + "\n"):
+        if not due and stage == self._stage:
+            return
+        lines = [_pieces(frame)] if self._last is not None else [_opening(frame), _pieces(frame)]
+        if self._outlet.offer("".join(self._line(pieces) + "\n" for pieces in lines)):
             self._last, self._stage = frame.elapsed, stage
 
     def close(self) -> None:
         self._outlet.close()
 
-    def _line(self, frame: Frame) -> str:
-        text = clean("  ".join(_pieces(frame)))
+    def _line(self, pieces: Sequence[str]) -> str:
+        text = clean("  ".join(pieces))
         return text if self._unicode else text.encode("ascii", "replace").decode("ascii")
+
+
+def _opening(frame: Frame) -> list[str]:
+    planned = f"{format_count(frame.goal)} iterations" if frame.goal is not None else length(frame.planned)
+    return [frame.profile, *([f"-> {frame.target}"] if frame.target else []), f"{planned} planned"]
 
 
 def _pieces(frame: Frame) -> list[str]:
