@@ -29,13 +29,13 @@ class Ledger:
 
     __slots__ = (
         "_changed",
-        "_iteration",
         "_shared",
         "add",
         "checks",
         "context",
         "custom",
         "group_duration",
+        "iterations",
         "requests",
         "tags",
     )
@@ -43,12 +43,13 @@ class Ledger:
     def __init__(self, shared: Shared, context: Context) -> None:
         self._shared = shared
         self._changed: dict[tuple[str, str | None], Ledger] = {}
-        self._iteration: IterationTally | None = None
         self.add: Callable[[int, float], None] = shared.recorder.add
         self.checks: dict[str, RateTally] = {}
         self.context = context
         self.custom: dict[object, int] = {}
         self.group_duration = -1
+        self.iterations: IterationTally | None = None
+        """Where iterations that end under these tags are counted, once there was one: see `begin_iterations`."""
         self.requests: dict[object, Request] = {}
         """Requests of declarative steps that are the same at each iteration, by step."""
         self.tags: Mapping[str, str] = context.tags
@@ -91,13 +92,12 @@ class Ledger:
         self.custom[key] = series
         return series
 
-    def iteration(self) -> IterationTally:
-        """Where iterations that end under these tags are counted."""
-        if self._iteration is None:
-            recorder = self._shared.recorder
-            self._iteration = (
-                recorder.counter(BUILTIN["iterations"], self.tags),
-                recorder.rate(BUILTIN["iterations_failed"], self.tags),
-                recorder.series(BUILTIN["iteration_duration"], self.tags),
-            )
-        return self._iteration
+    def begin_iterations(self) -> IterationTally:
+        """Set `iterations`."""
+        recorder = self._shared.recorder
+        self.iterations = (
+            recorder.counter(BUILTIN["iterations"], self.tags),
+            recorder.rate(BUILTIN["iterations_failed"], self.tags),
+            recorder.series(BUILTIN["iteration_duration"], self.tags),
+        )
+        return self.iterations

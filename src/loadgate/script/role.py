@@ -93,7 +93,8 @@ class Role:
             outcome = self._failed(scenario, error)  # something inside the scenario was cancelled, not the user
         except Exception as error:
             outcome = self._failed(scenario, error)
-        iterations, failed, duration = user.ledger.iteration()
+        ledger = user.ledger
+        iterations, failed, duration = ledger.iterations or ledger.begin_iterations()
         iterations.total += 1.0
         failed.total += 1
         if outcome is not DONE:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.content import decode_body
-from loadgate.clients.http.head import known_heads, parse_head
+from loadgate.clients.http.head import parse_head
 from loadgate.clients.http.reader import ReplyReader
-from loadgate.clients.http.request import IDEMPOTENT, Request
+from loadgate.clients.http.request import IDEMPOTENT, PlainReply, Request
 from loadgate.clients.http.response import Response
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 
@@ -164,22 +164,23 @@ class Connection(asyncio.Protocol):
             # nothing was asked: a server's parting word (408) or a fault; either way this connection is spent
             self.close()
             return
+        likely = request.step.likely
+        if (
+            likely is not None
+            and len(data) == likely.size
+            and data.startswith(likely.opening)
+            and self._reader is None
+            and not self._slow
+        ):
+            self._complete(request, likely, data, end)
+            return
         try:
             if self._reader is None:
                 cut = data.find(b"\r\n\r\n")
                 if cut > 0:
-                    raw = data[:cut]
-                    head = known_heads.get(raw) or parse_head(raw)
-                    at = cut + 4
-                    if head.plain and len(data) == at + head.length and not self._slow:
-                        step = request.step
-                        series, ok = step.outcomes.get(head.status) or step.outcome(head.status)
-                        planned, start = self._planned, self._start
-                        self._record(series, len(self._wire), len(data), planned, start, end, end)
-                        response = Response(request, head.status, ok, head, data, at, planned, start, end, end)
-                        if self._marks is not None:
-                            response._phases = self._record_phases(series, 0.0)
-                        self._complete(response)
+                    head = parse_head(data[:cut])
+                    if head.plain and len(data) == cut + 4 + head.length and not self._slow:
+                        self._complete(request, request.step.plain(head), data, end)
                         return
                 self._reader = ReplyReader(bodiless=request.method == "HEAD")
             self._read(self._reader, request, data, end)
@@ -188,7 +189,12 @@ class Connection(asyncio.Protocol):
                 self._received = len(data)
             self.fail(error.kind, str(error))
 
-    def _complete(self, response: Response) -> None:
+    def _complete(self, request: Request, reply: PlainReply, data: bytes, end: float) -> None:
+        planned, start, series = self._planned, self._start, reply.series
+        self._record(series, len(self._wire), reply.size, planned, start, end, end)
+        response = Response(request, reply.status, reply.ok, reply.head, data, reply.body_at, planned, start, end, end)
+        if self._marks is not None:
+            response._phases = self._record_phases(series, 0.0)
         self.request = None
         self._fresh = False
         waiter = self._waiter

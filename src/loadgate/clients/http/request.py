@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunspli
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.content import FilePart, form_body, multipart_body
+from loadgate.clients.http.head import Head
 from loadgate.clients.transport import Origin, parse_origin
 from loadgate.errors import redact_url
 from loadgate.measure.recorder import Recorder
@@ -29,11 +30,33 @@ _OF_A_BODY: Final = frozenset(
     {b"content-encoding", b"content-language", b"content-length", b"content-location", b"content-type", b"expect"}
 )
 
+_PLAIN: Final = 64
+"""Heads kept per step: a server that writes another one each time must not fill the memory."""
+
 LONGEST_TIMEOUT: Final = 86_400
 """Seconds: a day. An event loop's timers cannot take infinity, and a reply that takes longer is not under test."""
 
 Auth = str | tuple[str, str]
 """A bearer token, or (user, password) for Basic."""
+
+
+class PlainReply:
+    """What is known of a plain reply (see `Head.plain`) to a step before it is looked into.
+
+    Replies to one step mostly have the same head, byte for byte, as long as its `Date` stands, which is a second. One that
+    has `size` bytes and begins with `opening` (the head and the empty line) is this reply again, but for its body.
+    """
+
+    __slots__ = ("body_at", "head", "ok", "opening", "series", "size", "status")
+
+    def __init__(self, head: Head, series: int, ok: bool) -> None:
+        self.head = head
+        self.opening = head.raw + b"\r\n\r\n"
+        self.body_at = len(self.opening)
+        self.size = self.body_at + head.length
+        self.status = head.status
+        self.series = series
+        self.ok = ok
 
 
 class Step:
@@ -42,7 +65,7 @@ class Step:
     Tags are joined here, when the step is first met, so that a request costs one dict lookup.
     """
 
-    __slots__ = ("_expected", "_recorder", "_tags", "name", "outcomes")
+    __slots__ = ("_expected", "_plain", "_recorder", "_tags", "likely", "name", "outcomes")
 
     def __init__(
         self, recorder: Recorder, name: str, tags: Mapping[str, str], expected: Collection[int] | None
@@ -52,6 +75,19 @@ class Step:
         self._expected = expected
         self.name = name
         self.outcomes: dict[int | ErrorKind, tuple[int, bool]] = {}
+        self.likely: PlainReply | None = None
+        """The plain reply that came last."""
+        self._plain: dict[Head, PlainReply] = {}
+
+    def plain(self, head: Head) -> PlainReply:
+        """The plain reply with this head, which is then the likely one."""
+        reply = self._plain.get(head)
+        if reply is None:
+            if len(self._plain) >= _PLAIN:
+                self._plain.clear()
+            reply = self._plain[head] = PlainReply(head, *self.outcome(head.status))
+        self.likely = reply
+        return reply
 
     def outcome(self, status: int) -> tuple[int, bool]:
         """(series, expected) of a reply with `status`; 200 to 399 are expected unless the request says otherwise."""
