@@ -102,8 +102,8 @@ def test_a_profile_of_the_project_passes_and_everything_is_recorded(project: Pat
     duration = run.total("http_req_duration", {"name": "GET /users", "status": "200"})
     assert isinstance(duration, TrendTally)
     assert duration.histogram.count == 40
-    merged = sum(window.tallies[number].total for window in run.windows for number in run.find("http_reqs")
-                 if number in window.tallies)  # type: ignore[union-attr]  # fmt: skip
+    counted = run.over_time(run.find("http_reqs"))
+    merged = sum(tally.total for tally in counted if isinstance(tally, CounterTally))
     assert merged == 80
 
 
