@@ -143,7 +143,7 @@ def test_a_sum_beyond_the_largest_float_does_not_spoil_the_record() -> None:
 
 
 def test_text_that_is_not_unicode_does_not_spoil_the_record() -> None:
-    run = run_with(Kind.COUNTER, CounterTally(1.0), {"name": "GET /\udcff"})
+    run = run_with(Kind.COUNTER, CounterTally(1.0), {"name": "GET /\udcff", "\udcff": "x"})
     run = replace(
         run,
         definition=replace(run.definition, command="loadgate run \udcff"),
@@ -151,7 +151,7 @@ def test_text_that_is_not_unicode_does_not_spoil_the_record() -> None:
     )
     again = read_back(run)
     assert again.definition.command == "loadgate run ?"
-    assert again.series[0].tags == {"name": "GET /?"}
+    assert again.series[0].tags == {"name": "GET /?", "?": "x"}
     assert again.errors == (ErrorCount("check", "?", "a ? b", 0.0, 1.0, 3),)
     assert again.windows == run.windows
 
@@ -295,7 +295,7 @@ def _tally_of(tree: dict[str, Any], kind: str) -> dict[str, Any]:
             "`$.windows[1].tallies['9999']` is of no series",
         ),
         (lambda tree: tree["windows"][1]["tallies"].update({"-1": {}}), "`$.windows[1].tallies['-1']` is of no series"),
-        (lambda tree: tree["windows"][1]["tallies"].update({"²": {}}), "`$.windows[1].tallies['²']` is of no series"),
+        (lambda tree: tree["windows"][1]["tallies"].update({"٠": {}}), "`$.windows[1].tallies['٠']` is of no series"),
         (
             lambda tree: tree["windows"][0]["tallies"].update({"0": None}),
             "`$.windows[0].tallies['0']`: Expected `object`",

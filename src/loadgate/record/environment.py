@@ -73,7 +73,7 @@ class Code:
 
     commit: str = ""
     branch: str = ""
-    dirty: bool | None = False
+    dirty: bool | None = None
     """Whether tracked files differed from the commit; None: not known."""
 
 
