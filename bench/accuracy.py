@@ -200,9 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "loadgate is not installed in this environment: start this with scripts/bench, which does that"
         )
     machine.raise_file_limit()
-    busy = ", ".join(f"core {core} {machine.busy_share(core):.0%}" for core in cores)
     found: list[Point] = []
-    with tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
+    with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
+        busy = ", ".join(f"core {core} {machine.busy_share(core):.0%}" for core in cores)
         runner = Runner(program, cores, Path(folder))
         for shape, words in SHAPES.items():
             print(f"accuracy: {words}, {options.rate}/s for {options.seconds} s, {options.rounds} times", flush=True)

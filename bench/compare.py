@@ -204,12 +204,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         print(f"missing, so not measured: {', '.join(missing)} (wrk and hey come with the system's packages)")
     machine.raise_file_limit()
-    busy = {place: machine.busy_share(place) for place in (core, server_core)}
-    for place, share in busy.items():
-        if share > 0.1:
-            print(f"core {place} is {share:.0%} busy with something else: figures will be worse than they should be")
     bars: list[Bar] = []
-    with tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder, Nginx(server_core) as server:
+    with (
+        machine.alone(),
+        tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder,
+        Nginx(server_core) as server,
+    ):
+        busy = {place: machine.busy_share(place) for place in (core, server_core)}
+        for place, share in busy.items():
+            if share > 0.1:
+                print(
+                    f"core {place} is {share:.0%} busy with something else: figures will be worse than they should be"
+                )
         bench = Bench(server, core, programs, Path(folder))
         about = _about(chosen, programs, server, busy, options)
         if options.only in (None, "cpu"):

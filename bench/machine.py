@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import resource
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +32,18 @@ def two_cores() -> tuple[int, int]:
 def pinned(core: int) -> Callable[[], None]:
     """What a child process runs before its program, so that it and its children stay on `core`."""
     return lambda: os.sched_setaffinity(0, {core})
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other benchmark of this machine runs, and keep others waiting: they share the pinned cores."""
+    with (Path(tempfile.gettempdir()) / f"loadgate-bench-{os.getuid()}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another benchmark is running on this machine: waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def raise_file_limit() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 
@@ -74,3 +75,18 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
     assert os.uname().release in said
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
     assert 0.0 <= machine.busy_share(CORE, 0.05) <= 1.0
+
+
+def test_of_two_benchmarks_on_one_machine_the_second_waits_for_the_first() -> None:
+    code = "from bench.machine import alone\nwith alone(): print('its turn')"
+    with machine.alone():
+        second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert second.stdout is not None
+        try:
+            assert "waiting" in second.stdout.readline()
+            assert second.poll() is None
+        except BaseException:
+            second.kill()
+            raise
+    rest, _ = second.communicate(timeout=20)
+    assert rest == "its turn\n"
