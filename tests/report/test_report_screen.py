@@ -293,3 +293,8 @@ def test_what_the_encoding_lacks_is_replaced_not_raised() -> None:
     assert outlet.drain()
     outlet.close()
     assert stream.getvalue() == "gr??er"
+
+
+def test_a_log_of_one_stage_does_not_number_it() -> None:
+    _, line = log_lines([replace(frames()[3], stage=1, stages=1, stage_text="10 VUs", goal=500, done=80)])
+    assert line.startswith("00:04  80/500 iterations  10 VUs  99.0/s")

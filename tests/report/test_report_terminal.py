@@ -10,6 +10,7 @@ import pytest
 from loadgate.measure.errors import ErrorCount
 from loadgate.record.run import Run
 from loadgate.record.verdict import Verdict, Word
+from loadgate.report.measures import CheckRow
 from loadgate.report.model import Report, build_report
 from loadgate.report.style import cells
 from loadgate.report.terminal import render_summary, render_verdict
@@ -167,3 +168,42 @@ def test_columns_that_do_not_fit_are_left_out_and_names_cut_in_the_middle() -> N
     for text in (wide, narrow):
         assert re.search(r"GET /or\S*….*history", text)
         assert re.search(r"step +.*p95 +p99 .*errors", text)
+
+
+@pytest.mark.parametrize(
+    ("used", "passed", "text"),
+    [
+        (0.0, True, "0 % used"),
+        (0.001, True, "<1 % used"),
+        (0.306, True, "31 % used"),
+        (0.999, True, "99 % used"),
+        (1.0, True, "100 % used"),
+        (1.0001, False, "101 % used"),
+        (1.4, False, "140 % used"),
+        (12.34, False, "12.3 times"),
+        (float("inf"), False, "far over"),
+    ],
+)
+def test_the_used_part_of_a_limit_never_looks_like_the_limit_itself(used: float, passed: bool, text: str) -> None:
+    report = report_of("passing")
+    row = replace(report.limits[0], used=used, passed=passed)
+    (line,) = [line for line in summary(replace(report, limits=(row,)), 100).splitlines() if row.expression in line]
+    assert line.split("  ")[-1].strip() == text
+
+
+def test_of_very_many_failing_checks_the_ten_worst_are_listed_the_worst_last() -> None:
+    checks = tuple(CheckRow(f"check {n}", 100 - n, 100) for n in range(15, 0, -1))
+    text = summary(replace(report_of("passing"), checks=checks), 100)
+    assert "5 more that failed less often" in text
+    assert text.index("check 6 ") < text.index("check 15 ")
+    assert "check 5 " not in text
+
+
+def test_times_that_are_all_long_or_all_short_are_told_in_their_unit() -> None:
+    for median, unit, p50 in ((30_000.0, "s", "30.0"), (0.5, "us", "500")):
+        play = Play((SampleStep("GET /", 3.0, median, sigma=0.0),))
+        for _ in play.windows(1):
+            pass
+        text = summary(build_report(run_of(play, 1.0)), 100)
+        assert f"times in {unit} from the send" in text
+        assert re.search(rf"GET / +3 +3\.00/s +{p50}", text)

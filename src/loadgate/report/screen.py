@@ -120,11 +120,13 @@ def _opening(frame: Frame) -> list[str]:
 
 def _pieces(frame: Frame) -> list[str]:
     """What one line of the log says, what is wrong last."""
-    planned = f"{format_count(frame.done)}/{format_count(frame.goal)}" if frame.goal is not None else ""
+    at = f"{format_clock(frame.elapsed)}/{format_clock(frame.planned)}"
+    if frame.goal is not None:
+        at = f"{format_clock(frame.elapsed)}  {format_count(frame.done)}/{format_count(frame.goal)} iterations"
     stage = f"stage {frame.stage}/{frame.stages} " if frame.stages > 1 else ""
     rows = {row.label: figure(row.now, row.unit, row.statistic) for row in frame.rows}
     pieces = [
-        f"{format_clock(frame.elapsed)}/{planned or format_clock(frame.planned)}",
+        at,
         frame.phase or f"{stage}{frame.stage_text}",
         rows["rate"],
         f"p95 {rows['p95']}",
