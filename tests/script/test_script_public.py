@@ -25,7 +25,7 @@ def loaded_after(statement: str) -> set[str]:
     ],
 )
 def test_writing_a_script_does_not_load_the_engine(statement: str) -> None:
-    assert loaded_after(statement).isdisjoint({"numpy", "uvloop", "pydantic", "typer", "ruamel.yaml", "asyncio"})
+    assert loaded_after(statement).isdisjoint({"numpy", "uvloop", "pydantic", "click", "ruamel.yaml", "asyncio"})
 
 
 @pytest.mark.parametrize("name", loadgate.__all__)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 
-def report(
-    record: Annotated[Path, typer.Argument(metavar="RUN", help="A run.json, or the folder it lies in.")] = Path(
-        "loadgate-out"
-    ),
-    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the flat JSON summary.")] = None,
-) -> None:
-    """Show a recorded run; also one whose process was killed, as far as it came."""
+@click.command()
+@click.argument("record", metavar="[RUN]", type=Path, default="loadgate-out")
+@click.option("--summary", metavar="FILE", type=Path, help="Write the flat JSON summary.")
+def report(record: Path, summary: Path | None) -> None:
+    """Show a recorded run; also one whose process was killed, as far as it came.
+
+    RUN is a run.json or the folder it lies in; loadgate-out without it.
+    """
     from loadgate.cli.output import print_summary, write_summary
     from loadgate.record.file import read_run
 

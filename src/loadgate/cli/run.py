@@ -5,76 +5,66 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-_TARGET = "Target"
-_LOAD = "Load (instead of what a profile says)"
-_RESULT = "Results"
+from loadgate.cli.sections import SectionedCommand, SectionedOption
+
+_option = partial(click.option, cls=SectionedOption)
+_target = partial(_option, section="Target")
+_load = partial(_option, section="Load (instead of what a profile says)")
+_result = partial(_option, section="Results")
 
 
+@click.command(cls=SectionedCommand)
+@click.argument("what", metavar="[PROFILE | SCRIPT.py]", required=False)
+@_option("--config", metavar="FILE", type=Path, help="Project file. [default: loadgate.yml, if there is one]")
+@_option("--seed", type=click.IntRange(min=0), help="Seed of every random choice. [default: a new one]")
+@_target("--url", help="Where the target is. Without a profile or script: request this very URL.")
+@_target("--method", "-X", help="Method, with --url alone. [default: GET]")
+@_target("--header", "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="For each request. Repeatable.")
+@_target("--body", metavar="TEXT", help="Body, with --url alone.")
+@_load("--vus", metavar="N", type=int, help="Virtual users.")
+@_load("--duration", metavar="TIME", help="How long: 30s, 5m, 1h.")
+@_load("--rate", metavar="RATE", help="Iterations started per time, however slow the target: 500/s.")
+@_load(
+    "--stage", "stages", metavar="TIME:N", multiple=True, help="Ramp to VUs (1m:100) or starts (1m:500/s). Repeatable."
+)
+@_load("--iterations", metavar="N", type=int, help="Iterations in all, shared by the VUs.")
+@_load("--max-vus", metavar="N", type=int, help="Most VUs a rate may take.")
+@_load("--warmup", metavar="TIME", help="Leave out what is measured this long at first.")
+@_result(
+    "--threshold",
+    "thresholds",
+    metavar="LIMIT",
+    multiple=True,
+    help="One more limit: 'http_req_duration: p(95)<500ms'. Repeatable.",
+)
+@_result("--out", metavar="DIR", type=Path, default="loadgate-out", show_default=True, help="Folder for run.json.")
+@_result("--summary", metavar="FILE", type=Path, help="Write a flat JSON summary.")
+@_result("--quiet", "-q", is_flag=True, help="Print the verdict and nothing else.")
 def run(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROFILE | SCRIPT.py",
-            help="A profile of loadgate.yml, or a Python script. Without either: the only profile there is.",
-            show_default=False,
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Project file (loadgate.yml, if there is one).", show_default=False),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.")] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="Where the target is. Alone: request this very URL.", rich_help_panel=_TARGET),
-    ] = None,
-    method: Annotated[
-        str | None, typer.Option("--method", "-X", help="Method, with --url alone.", rich_help_panel=_TARGET)
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("--header", "-H", help="`Name: value` for each request. Repeatable.", rich_help_panel=_TARGET),
-    ] = None,
-    body: Annotated[str | None, typer.Option(help="Body, with --url alone.", rich_help_panel=_TARGET)] = None,
-    vus: Annotated[int | None, typer.Option(help="Virtual users.", rich_help_panel=_LOAD)] = None,
-    duration: Annotated[str | None, typer.Option(help="How long: 30s, 5m, 1h.", rich_help_panel=_LOAD)] = None,
-    rate: Annotated[
-        str | None,
-        typer.Option(help="Iterations started per time, however slow the target: 500/s.", rich_help_panel=_LOAD),
-    ] = None,
-    stage: Annotated[
-        list[str] | None,
-        typer.Option(help="Ramp to users (1m:100) or starts (1m:500/s). Repeatable.", rich_help_panel=_LOAD),
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="Iterations in all, shared by the users.", rich_help_panel=_LOAD)
-    ] = None,
-    max_vus: Annotated[int | None, typer.Option(help="Most users a rate may take.", rich_help_panel=_LOAD)] = None,
-    warmup: Annotated[
-        str | None, typer.Option(help="Leave out what is measured this long at first.", rich_help_panel=_LOAD)
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="One more limit: 'http_req_duration: p(95)<500ms'. Repeatable.",
-            rich_help_panel=_RESULT,
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the run record, run.json.", rich_help_panel=_RESULT)
-    ] = Path("loadgate-out"),
-    summary: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a flat JSON summary.", rich_help_panel=_RESULT)
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the verdict and nothing else.", rich_help_panel=_RESULT)
-    ] = False,
-) -> None:
+    what: str | None,
+    config: Path | None,
+    seed: int | None,
+    url: str | None,
+    method: str | None,
+    headers: tuple[str, ...],
+    body: str | None,
+    vus: int | None,
+    duration: str | None,
+    rate: str | None,
+    stages: tuple[str, ...],
+    iterations: int | None,
+    max_vus: int | None,
+    warmup: str | None,
+    thresholds: tuple[str, ...],
+    out: Path,
+    summary: Path | None,
+    quiet: bool,
+) -> int:
     """Load a service, judge what was measured, and leave with an exit code a CI job can act on.
 
     With no configuration at all this starts Loadgate's own target and runs a short standard test on it.
@@ -86,16 +76,16 @@ def run(
         config=config,
         url=url,
         method=method,
-        headers=tuple(header or ()),
+        headers=headers,
         body=body,
         vus=vus,
         duration=duration,
         rate=rate,
-        stages=tuple(stage or ()),
+        stages=stages,
         iterations=iterations,
         max_vus=max_vus,
         warmup=warmup,
-        thresholds=tuple(threshold or ()),
+        thresholds=thresholds,
         seed=seed,
     )
     plan = make_plan(flags, os.environ)
@@ -117,4 +107,4 @@ def run(
             finished = session.run()
         finally:
             output.close()
-    raise typer.Exit(output.conclude(finished, session.unsaved))
+    return output.conclude(finished, session.unsaved)
