@@ -6,6 +6,8 @@ import io
 import os
 import pty
 import struct
+import subprocess
+import sys
 import termios
 import threading
 import time
@@ -212,8 +214,33 @@ def test_a_terminal_that_hangs_up_ends_the_drawing_and_nothing_else() -> None:
             screen._outlet._idle.wait(5.0)
         assert screen._outlet.broken
         screen.close()
-        # what could not be written is still in the stream's buffer: throw it away, so that closing does not complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+STUCK = """
+import sys
+from loadgate.report.outlet import Outlet
+outlet = Outlet(sys.stderr)
+for _ in range(100):
+    outlet.offer("x" * 10_000)
+    outlet._idle.wait(0.1)
+    if outlet.busy:
+        break
+assert outlet.busy
+outlet.close()
+print("done")
+"""
+
+
+def test_a_reader_that_never_reads_does_not_keep_the_program_from_ending() -> None:
+    reading, writing = os.pipe()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=writing, text=True, timeout=30, check=False
+        )
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "done\n")
 
 
 def log_lines(some: list[Frame]) -> list[str]:

@@ -35,6 +35,9 @@ def start() -> int:
     """Run the command line; the exit code. Expected failures are one message on stderr, never a traceback."""
     try:
         code = app.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return error.exit_code
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         advice = "" if context is None else f"\n  = see {context.command_path} --help"

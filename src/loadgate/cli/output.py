@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from loadgate.errors import LoadgateError
+from loadgate.errors import LoadgateError, redact_url
 from loadgate.plan import Plan
 from loadgate.record.file import RECORD_NAME, write_atomically
 from loadgate.record.redact import redact_command
@@ -44,7 +44,7 @@ class Output:
         """What is to be called at the end of each window of a run of `plan`."""
         watcher = self._watcher = Silent() if self._quiet else _watcher(sys.stderr)
         profile = plan.profile
-        target = plan.target.url or plan.script.name
+        target = redact_url(plan.target.url or plan.script.name)
         model = LiveModel(profile=profile.name, target=target, loads=profile.loads, warmup=profile.warmup)
 
         def update(view: View) -> None:

@@ -2,10 +2,14 @@
 
 Whoever draws sits on the event loop of the load and must never wait. So one thread writes, one text at a time; what is offered
 meanwhile is refused, and the caller tries again with newer figures. A stream that fails is left alone from then on.
+
+Bytes go to the file descriptor where there is one: a thread that hangs inside a Python stream would hold that stream's lock,
+and with it the end of the program; and what a broken pipe did not take would be left in a buffer to complain about later.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Final, TextIO
 
@@ -19,6 +23,7 @@ class Outlet:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._descriptor = _descriptor_of(stream)
         self._text: str | None = None
         self._offered = threading.Semaphore(0)
         self._idle = threading.Event()
@@ -64,8 +69,23 @@ class Outlet:
             if text is None:
                 return
             try:
-                self._stream.write(text.encode(self._encoding, "replace").decode(self._encoding))
-                self._stream.flush()
+                self._write(text.encode(self._encoding, "replace"))
             except (OSError, ValueError):  # the reader has gone, or the stream is closed: nobody is left to be told
                 self.broken = True
             self._idle.set()
+
+    def _write(self, data: bytes) -> None:
+        """Raises OSError or ValueError. A stream that was closed must not be asked: its descriptor may be another's by now."""
+        if self._descriptor is None or self._stream.closed:
+            self._stream.write(data.decode(self._encoding))
+            self._stream.flush()
+            return
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # a stream in memory
+        return None
