@@ -34,6 +34,8 @@ MEMORY_BAR = 120 * MB
 MEMORY_TOOLS = (tools.LOADGATE, tools.K6, tools.LOCUST)
 START, END = 0.35, 0.9
 """The part of a load in which a tool is taken to be under way."""
+DISTURBED = 0.05
+"""The share of a core that other programs may have before it is worth a word."""
 GRACE = 90.0
 """Seconds beyond its load a tool may take to start and to end."""
 
@@ -43,7 +45,7 @@ class Bench:
     """What all measurements share."""
 
     server: Nginx
-    core: int
+    cores: tuple[int, int]
     programs: dict[str, str]
     folder: Path
 
@@ -51,20 +53,22 @@ class Bench:
         """Have `tool` do `load`. Raises BenchError if it failed, or if a request did."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         job = tool.job(self.programs[tool.program], load, folder)
+        cores, served = machine.Cores(self.cores), self.server.cpu()
         usage = run(
             job.command,
-            core=self.core,
+            core=self.cores[0],
             patience=load.seconds + GRACE,
             window=(load.seconds * START, load.seconds * END),
             environment=job.environment,
         )
+        others = cores.others((usage.cpu, self.server.cpu() - served))
         if usage.status not in job.codes:
             raise BenchError(f"{tool.name} ended with exit code {usage.status}:\n{usage.output[-3000:]}")
         done = self._read(tool, job, usage)
         if not done.requests or done.failed:
             failed = f"{done.failed:,} of {done.requests:,} requests failed"
             raise BenchError(f"{tool.name}: {failed}, so its figures say nothing:\n{usage.output[-3000:]}")
-        return Figures(done.requests, usage.cpu, usage.steady_share, load.seconds, usage.peak)
+        return Figures(done.requests, usage.cpu, usage.steady_share, load.seconds, usage.peak, others)
 
     @staticmethod
     def _read(tool: Tool, job: tools.Job, usage: Usage) -> tools.Done:
@@ -83,7 +87,11 @@ def measure_cpu(bench: Bench, chosen: Sequence[Tool], load: Load, rounds: int) -
         for tool in [*chosen[first:], *chosen[:first]]:
             figures = bench.call(tool, load)
             found[tool.name].append(figures)
-            print(f"  round {number + 1}  {tool.name:<22} {figures.cost:7.2f} us  {figures.rate:9,.0f}/s", flush=True)
+            others = f"(others had {figures.others:.0%} of a core)" if figures.others > DISTURBED else ""
+            print(
+                f"  round {number + 1}  {tool.name:<22} {figures.cost:7.2f} us  {figures.rate:9,.0f}/s  {others}",
+                flush=True,
+            )
     return found
 
 
@@ -119,6 +127,7 @@ def cpu_table(rounds: Rounds) -> str:
                 f"{median(one.steady_cost for one in all_figures):.2f}",
                 f"{median(one.rate for one in all_figures):,.0f}",
                 f"{median(one.peak for one in all_figures) / MB:.0f}",
+                f"{median(one.others for one in all_figures):.0%}",
                 *(f"{ratio(rounds, name, own.name):.2f}" for own in OURS),
             ]
         )
@@ -198,7 +207,7 @@ def memory_table(crowds: Sequence[Crowd], users: int, seconds: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
-    core, server_core = machine.two_cores()
+    cores = machine.two_cores()
     programs, missing = _programs(options.loadgate)
     chosen = [tool for tool in tools.ALL if tool.program in programs]
     if missing:
@@ -208,16 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         machine.alone(),
         tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder,
-        Nginx(server_core) as server,
+        Nginx(cores[1]) as server,
     ):
-        busy = {place: machine.busy_share(place) for place in (core, server_core)}
-        for place, share in busy.items():
-            if share > 0.1:
-                print(
-                    f"core {place} is {share:.0%} busy with something else: figures will be worse than they should be"
-                )
-        bench = Bench(server, core, programs, Path(folder))
-        about = _about(chosen, programs, server, busy, options)
+        bench = Bench(server, cores, programs, Path(folder))
+        about = _about(chosen, programs, server, options)
         if options.only in (None, "cpu"):
             print(
                 f"CPU per request: {options.connections} connections, {options.seconds} s a tool, {options.rounds} rounds"
@@ -227,7 +230,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setting = (
                 f"GET of 1 kB with a check of the status over {options.connections} kept-alive connections, closed loop, "
                 f"{options.seconds} s a tool,\nmedian of {options.rounds} rounds; ratios are taken within a round. CPU is "
-                "user and system time of the whole process over all requests;\n`under way` leaves start and end out."
+                "user and system time of the whole process over all requests;\n`under way` leaves start and end out; `others` "
+                "is the share of a core that programs outside the benchmark had meanwhile."
             )
             _show("CPU per request", setting, cpu_table(rounds), found, about, options)
             bars += found
@@ -264,14 +268,11 @@ def _programs(loadgate: str | None) -> tuple[dict[str, str], list[str]]:
     return programs, [program for program, place in places.items() if place is None]
 
 
-def _about(
-    chosen: Sequence[Tool], programs: dict[str, str], server: Nginx, busy: dict[int, float], options: argparse.Namespace
-) -> str:
+def _about(chosen: Sequence[Tool], programs: dict[str, str], server: Nginx, options: argparse.Namespace) -> str:
     versions = dict.fromkeys(tool.version(programs[tool.program]) for tool in chosen)
-    crowded = ", ".join(f"core {core} {share:.0%}" for core, share in busy.items())
     command = "python -m bench.compare" + (f" --rounds {options.rounds}" if options.rounds != 3 else "")
     return (
-        f"Machine: {machine.description()}; busy before the start: {crowded}.\n"
+        f"Machine: {machine.description()}.\n"
         f"Versions: {', '.join(versions)}, {server.version()} (1 worker), {platform.python_implementation()} "
         f"{platform.python_version()}; commit {machine.commit()}.\n"
         f"Command: `{command}` (as `scripts/bench` runs it)."

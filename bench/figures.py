@@ -14,7 +14,7 @@ class Figures:
     """One call of one tool.
 
     `cpu` is CPU seconds of the whole process; `steady_share` the share of a core it used once under way; `seconds` how
-    long the load was to last; `peak` in bytes.
+    long the load was to last; `peak` in bytes; `others` the share of one of the two cores that went to other programs.
     """
 
     requests: int
@@ -22,6 +22,7 @@ class Figures:
     steady_share: float
     seconds: float
     peak: int
+    others: float = 0.0
 
     @property
     def cost(self) -> float:

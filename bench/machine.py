@@ -9,7 +9,7 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,18 +52,25 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def busy_share(core: int, seconds: float = 0.5) -> float:
-    """The share of `core` that is in use before anything is measured, over `seconds`."""
+class Cores:
+    """What was used of some cores, by whomever, since this was made."""
 
-    def idle_and_all() -> tuple[int, int]:
-        line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
-        ticks = [int(field) for field in line.split()[1:9]]
-        return ticks[3] + ticks[4], sum(ticks)
+    def __init__(self, cores: Sequence[int]) -> None:
+        self._cores = cores
+        self._began = time.monotonic()
+        self._before = [_used(core) for core in cores]
 
-    idle, total = idle_and_all()
-    time.sleep(seconds)
-    idle_after, total_after = idle_and_all()
-    return 1.0 - (idle_after - idle) / max(1, total_after - total)
+    def others(self, own: Sequence[float]) -> float:
+        """The share of a core that went to others, of the core where it was most; `own` is CPU seconds of ours on each."""
+        seconds = time.monotonic() - self._began
+        used = [_used(core) - before for core, before in zip(self._cores, self._before, strict=True)]
+        return max(0.0, *((all_ - ours) / seconds for all_, ours in zip(used, own, strict=True)))
+
+
+def _used(core: int) -> float:
+    """CPU seconds all processes have used of `core`: user, nice and system of proc_stat(5), without interrupts."""
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
+    return sum(map(int, line.split()[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def description() -> str:

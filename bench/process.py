@@ -13,9 +13,6 @@ from pathlib import Path
 
 from bench.machine import BenchError, pinned
 
-_LOOK = 0.1
-"""Seconds between two looks at a running program."""
-
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -41,10 +38,12 @@ def run(
     patience: float,
     window: tuple[float, float],
     environment: Mapping[str, str] | None = None,
+    every: float = 0.1,
 ) -> Usage:
     """Run `command` on `core`. Raises BenchError when it is not done after `patience` seconds.
 
-    `window` is from when to when, in seconds since the start, the program does the same thing all the time.
+    `window` is from when to when, in seconds since the start, the program does the same thing all the time. It is looked
+    at every so many seconds: looking costs about a millisecond, which a program that measures time may feel.
     """
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
@@ -68,7 +67,7 @@ def run(
                 if seconds > patience:
                     raise BenchError(f"`{' '.join(command)}` is not done after {patience:g} s")
                 watch.look(seconds)
-                time.sleep(_LOOK)
+                time.sleep(every)
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)  # its own group, of which it is the leader

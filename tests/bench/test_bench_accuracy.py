@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from bench.accuracy import DelayServer, Point, percentile, points, stall_bars
+from bench.accuracy import DelayServer, Point, Round, least_disturbed, percentile, points, stall_bars
 from bench.delays import SHAPES
 from bench.nginx import BODY, Nginx
 
@@ -28,15 +28,32 @@ def test_a_percentile_is_a_value_that_was_there() -> None:
     assert percentile([3.0], 99.9) == 3.0
 
 
-def reported(value: float) -> dict[str, float]:
-    return {"p50": value, "p95": value, "p99": value, "p99.9": value}
+def taken(truth: float, reported: float, others: float = 0.0) -> Round:
+    figures = dict.fromkeys(("p50", "p95", "p99", "p99.9"), reported)
+    return Round([truth], {"http_req_duration": figures}, others)
 
 
 def test_differences_are_taken_within_a_round_and_their_median_is_judged() -> None:
-    rounds = [([20.0], reported(20.1)), ([25.0], reported(25.2)), ([20.0], reported(29.0))]
+    rounds = [taken(20.0, 20.1), taken(25.0, 25.2), taken(20.0, 29.0)]
     point = points("fixed", rounds)[0]
     assert point.difference == pytest.approx(0.2)
     assert point.met
+
+
+def test_no_more_rounds_are_taken_than_needed_while_the_cores_are_ours() -> None:
+    rounds = iter([taken(1, 1), taken(2, 2), taken(3, 3)])
+    assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[1], [2]]
+
+
+def test_a_round_in_which_others_used_the_cores_is_taken_again_whatever_it_showed() -> None:
+    rounds = iter([taken(1, 1, others=0.5), taken(2, 9), taken(3, 3)])
+    assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[2], [3]]
+
+
+def test_where_others_never_leave_the_least_disturbed_rounds_are_kept() -> None:
+    rounds = iter([taken(number, number, others=share) for number, share in enumerate((0.5, 0.3, 0.9, 0.1, 0.4, 0.6))])
+    assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[3], [1]]
+    assert next(rounds, None) is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,10 +76,24 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
     assert f"{os.cpu_count()} cores" in said
     assert os.uname().release in said
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
-    assert 0.0 <= machine.busy_share(CORE, 0.05) <= 1.0
 
 
-def test_of_two_benchmarks_on_one_machine_the_second_waits_for_the_first() -> None:
+def test_what_others_had_of_a_core_is_all_that_was_used_of_it_without_ours() -> None:
+    start = time.monotonic()
+    cores = machine.Cores([CORE])
+    usage = run([sys.executable, "-S", "-c", BURN], core=CORE, patience=20.0, window=(0.0, 60.0))
+    share = usage.cpu / (time.monotonic() - start)
+    assert cores.others([0.0]) > 0.5 * share
+    assert cores.others([usage.cpu]) < cores.others([0.0])
+    assert cores.others([1000.0]) == 0.0
+
+
+def test_of_two_benchmarks_on_one_machine_the_second_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a folder of its own, because a benchmark may be running while this is
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     code = "from bench.machine import alone\nwith alone(): print('its turn')"
     with machine.alone():
         second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
