@@ -38,7 +38,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 def _upwards(root: Path, mounts: tuple[str, ...], path: str) -> Iterator[Path]:
     """The folder of a cgroup and of those above it. A container may see itself as `/`, or by a path it cannot see."""
-    parts = [part for part in path.split("/") if part not in ("", "..")]
+    parts = [part for part in path.split("/") if part]
     for mount in mounts:
         for depth in range(len(parts), -1, -1):
             yield root.joinpath(mount, *parts[:depth])

@@ -89,17 +89,13 @@ def without_secrets(run: Run) -> Run:
 def _masked(words: Sequence[str]) -> Iterator[str]:
     """`words` masked: an option's value is the rest of its word, what follows a `=`, or the next word."""
     waiting: _Mask | None = None
-    options = True
     for word in words:
         name, equals, value = word.partition("=")
         if waiting is not None:
             yield waiting(word)
             waiting = None
-        elif not options or not word.startswith("-"):
+        elif not word.startswith("-"):
             yield redact_text(word)
-        elif word == "--":
-            options = False
-            yield word
         elif (short := _SHORT_HEADER.fullmatch(word)) is not None:
             if short[2]:
                 yield short[1] + _header(short[2])
