@@ -87,9 +87,9 @@ def measure_cpu(bench: Bench, chosen: Sequence[Tool], load: Load, rounds: int) -
         for tool in [*chosen[first:], *chosen[:first]]:
             figures = bench.call(tool, load)
             found[tool.name].append(figures)
-            others = f"(others had {figures.others:.0%} of a core)" if figures.others > DISTURBED else ""
+            others = f"  (others had {figures.others:.0%} of a core)" if figures.others > DISTURBED else ""
             print(
-                f"  round {number + 1}  {tool.name:<22} {figures.cost:7.2f} us  {figures.rate:9,.0f}/s  {others}",
+                f"  round {number + 1}  {tool.name:<22} {figures.cost:7.2f} us  {figures.rate:9,.0f}/s{others}",
                 flush=True,
             )
     return found
@@ -114,6 +114,7 @@ def cpu_table(rounds: Rounds) -> str:
         "under way",
         "requests/s",
         "peak MB",
+        "others",
         *(f"/ {o.name}" for o in OURS),
     ]
     rows = []
