@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -28,7 +26,8 @@ from typing import Any, Final, Self
 from bench import machine, results, tools
 from bench.figures import Bar, exit_code
 from bench.machine import BenchError, pinned
-from bench.process import cpu_seconds, run
+from bench.percentiles import percentile
+from bench.process import Others, run
 
 SHAPES: Final = {
     "fixed": "20 ms",
@@ -57,6 +56,8 @@ class Point:
     truth: float
     measured: float
     difference: float
+    floor: float = float("nan")
+    """The difference of a client that does nothing else than measure: what anybody's would be on this machine."""
 
     @property
     def allowed(self) -> float:
@@ -74,6 +75,7 @@ class Point:
             f"{self.truth:.3f}",
             f"{self.measured:.3f}",
             f"{self.difference:+.3f}",
+            f"{self.floor:+.3f}",
             f"{self.allowed:.3f}",
             "met" if self.met else "**missed**",
         ]
@@ -109,10 +111,6 @@ class DelayServer:
     ) -> None:
         self._end()
 
-    def cpu(self) -> float:
-        """CPU seconds it has used."""
-        return cpu_seconds(self._process.pid)
-
     def log(self) -> list[float]:
         """Milliseconds from reading a request to having written its reply, of every reply."""
         pairs = array("d", self._log.read_bytes())
@@ -127,14 +125,6 @@ class DelayServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def percentile(values: Sequence[float], p: float) -> float:
-    """The smallest value that `p` per cent of all do not exceed: a value that was there, nothing in between."""
-    ordered = sorted(values)
-    # 99.9 per cent of 8,000 is 7,992 and not the little more that floats make of it
-    rank = math.ceil(Fraction(str(p)) * len(ordered) / 100)
-    return ordered[max(1, rank) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +151,14 @@ def least_disturbed(take: Callable[[], Round], count: int) -> list[Round]:
     return sorted(rounds, key=lambda one: one.others)[:count]
 
 
-def points(shape: str, rounds: Sequence[Round]) -> list[Point]:
+def points(shape: str, rounds: Sequence[Round], bare: Round) -> list[Point]:
     found = []
     for p in ALLOWED:
         truths = [percentile(one.logged, p) for one in rounds]
         measured = [one.duration[f"p{p:g}"] for one in rounds]
         difference = median(one - truth for one, truth in zip(measured, truths, strict=True))
-        found.append(Point(shape, p, median(truths), median(measured), difference))
+        floor = bare.duration[f"p{p:g}"] - percentile(bare.logged, p)
+        found.append(Point(shape, p, median(truths), median(measured), difference, floor))
     return found
 
 
@@ -185,9 +176,9 @@ class Runner:
         with DelayServer(shape, self.cores[1], self.folder) as server:
             command = [self.program, "run", "--url", server.url, "--rate", f"{rate}/s", "--duration", f"{seconds}s"]
             command += ["--quiet", "--summary", str(summary), "--out", str(self.folder / shape)]
-            cores, before = machine.Cores(self.cores), server.cpu()
+            others = Others()
             usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0)
-            others = cores.others((usage.cpu, server.cpu() - before))
+            share = others.share()
         if usage.status != 0:
             raise BenchError(f"loadgate ended with exit code {usage.status}:\n{usage.output[-3000:]}")
         metrics: dict[str, Any] = json.loads(summary.read_text())["metrics"]
@@ -198,7 +189,20 @@ class Runner:
                 f"{shape}: {counted:,} requests counted, {len(truth):,} logged by the server, "
                 f"{metrics['http_req_failed']:.2%} failed, {metrics['dropped_iterations']:,} dropped: nothing to compare"
             )
-        return Round(truth, metrics, others)
+        return Round(truth, metrics, share)
+
+    def bare(self, shape: str, rate: int, seconds: int) -> Round:
+        """The same load by `bench.bare`."""
+        with DelayServer(shape, self.cores[1], self.folder) as server:
+            port = server.url.rstrip("/").rpartition(":")[2]
+            command = [sys.executable, "-m", "bench.bare", port, "--rate", str(rate), "--seconds", str(seconds)]
+            others = Others()
+            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0)
+            share = others.share()
+        truth = server.log()
+        if usage.status != 0 or (figures := json.loads(usage.output))["count"] != len(truth):
+            raise BenchError(f"the bare client failed:\n{usage.output[-3000:]}")
+        return Round(truth, {"http_req_duration": figures}, share)
 
 
 def stall_bars(metrics: Mapping[str, Any]) -> list[Bar]:
@@ -238,11 +242,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for shape, words in SHAPES.items():
             print(f"accuracy: {words}, {options.rate}/s for {options.seconds} s, {options.rounds} times", flush=True)
             rounds = least_disturbed(partial(runner.run, shape, options.rate, options.seconds), options.rounds)
-            found += points(shape, rounds)
-            others = max(others, *(one.others for one in rounds))
+            (bare,) = least_disturbed(partial(runner.bare, shape, options.rate, options.seconds), 1)
+            found += points(shape, rounds, bare)
+            others = max(others, bare.others, *(one.others for one in rounds))
         print(f"stall: {options.stall_rate}/s for {options.stall_seconds} s", flush=True)
         (stall,) = least_disturbed(partial(runner.run, "stall", options.stall_rate, options.stall_seconds), 1)
-    head = ["delay", "percentile", "server, ms", "loadgate, ms", "difference", "allowed", ""]
+    head = ["delay", "percentile", "server, ms", "loadgate, ms", "difference", "bare client", "allowed", ""]
     table = results.table(head, [point.row() for point in found])
     bars = stall_bars(stall.reported)
     promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
@@ -258,7 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Service times at {options.rate} requests/s for {options.seconds} s, beside the times the server logged from "
             "having read a request to having\nwritten its reply (server and generator each have a core to themselves); "
             f"medians of {options.rounds} rounds.\nOther programs had up to {others:.1%} of a core meanwhile "
-            f"(rounds in which they have more than {DISTURBED:.0%} are taken again, {TRIES} times at most)."
+            f"(rounds in which they have more than {DISTURBED:.0%} are taken again, {TRIES} times at most).\n"
+            "`bare client` is the difference of a client in Python that does nothing but send and take the time: what this "
+            "machine and the event loop\nadd for anybody."
         )
         stalling = (
             f"A server that stands still for 1 s once in 10 s, at {options.stall_rate} requests/s for "

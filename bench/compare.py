@@ -22,7 +22,7 @@ from bench import machine, results, tools
 from bench.figures import MB, Bar, Figures, Rounds, exit_code, per_user, ratio
 from bench.machine import BenchError
 from bench.nginx import Nginx, Served
-from bench.process import Usage, run
+from bench.process import Others, Usage, run
 from bench.tools import Load, Tool
 
 OURS = (tools.LOADGATE, tools.LOADGATE_URL)
@@ -45,7 +45,7 @@ class Bench:
     """What all measurements share."""
 
     server: Nginx
-    cores: tuple[int, int]
+    core: int
     programs: dict[str, str]
     folder: Path
 
@@ -53,22 +53,22 @@ class Bench:
         """Have `tool` do `load`. Raises BenchError if it failed, or if a request did."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         job = tool.job(self.programs[tool.program], load, folder)
-        cores, served = machine.Cores(self.cores), self.server.cpu()
+        others = Others()
         usage = run(
             job.command,
-            core=self.cores[0],
+            core=self.core,
             patience=load.seconds + GRACE,
             window=(load.seconds * START, load.seconds * END),
             environment=job.environment,
         )
-        others = cores.others((usage.cpu, self.server.cpu() - served))
+        share = others.share()
         if usage.status not in job.codes:
             raise BenchError(f"{tool.name} ended with exit code {usage.status}:\n{usage.output[-3000:]}")
         done = self._read(tool, job, usage)
         if not done.requests or done.failed:
             failed = f"{done.failed:,} of {done.requests:,} requests failed"
             raise BenchError(f"{tool.name}: {failed}, so its figures say nothing:\n{usage.output[-3000:]}")
-        return Figures(done.requests, usage.cpu, usage.steady_share, load.seconds, usage.peak, others)
+        return Figures(done.requests, usage.cpu, usage.steady_share, load.seconds, usage.peak, share)
 
     @staticmethod
     def _read(tool: Tool, job: tools.Job, usage: Usage) -> tools.Done:
@@ -208,7 +208,7 @@ def memory_table(crowds: Sequence[Crowd], users: int, seconds: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
-    cores = machine.two_cores()
+    core, server_core = machine.two_cores()
     programs, missing = _programs(options.loadgate)
     chosen = [tool for tool in tools.ALL if tool.program in programs]
     if missing:
@@ -218,9 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         machine.alone(),
         tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder,
-        Nginx(cores[1]) as server,
+        Nginx(server_core) as server,
     ):
-        bench = Bench(server, cores, programs, Path(folder))
+        bench = Bench(server, core, programs, Path(folder))
         about = _about(chosen, programs, server, options)
         if options.only in (None, "cpu"):
             print(

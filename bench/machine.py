@@ -8,8 +8,7 @@ import platform
 import resource
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,27 +49,6 @@ def raise_file_limit() -> None:
     """Let the children, who inherit the limit, open as many sockets as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class Cores:
-    """What was used of some cores, by whomever, since this was made."""
-
-    def __init__(self, cores: Sequence[int]) -> None:
-        self._cores = cores
-        self._began = time.monotonic()
-        self._before = [_used(core) for core in cores]
-
-    def others(self, own: Sequence[float]) -> float:
-        """The share of a core that went to others, of the core where it was most; `own` is CPU seconds of ours on each."""
-        seconds = time.monotonic() - self._began
-        used = [_used(core) - before for core, before in zip(self._cores, self._before, strict=True)]
-        return max(0.0, *((all_ - ours) / seconds for all_, ours in zip(used, own, strict=True)))
-
-
-def _used(core: int) -> float:
-    """CPU seconds all processes have used of `core`: user, nice and system of proc_stat(5), without interrupts."""
-    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
-    return sum(map(int, line.split()[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def description() -> str:

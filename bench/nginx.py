@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Final, Self
 
 from bench.machine import BenchError, pinned
-from bench.process import cpu_seconds, tree
 
 BODY: Final = 1000
 _START_PATIENCE: Final = 10.0
@@ -77,11 +76,6 @@ class Nginx:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def cpu(self) -> float:
-        """CPU seconds it has used, worker and all."""
-        assert self._process is not None
-        return sum(map(cpu_seconds, tree(self._process.pid)))
 
     def version(self) -> str:
         said = subprocess.run([self._command, "-v"], capture_output=True, text=True, check=True)

@@ -107,6 +107,34 @@ class _Watch:
         return (after - before) / (end - start)
 
 
+class Others:
+    """What programs outside this benchmark used of the machine since this was made.
+
+    Added up over processes: the per-core counters of proc_stat(5) are sampled, and miss programs that run for less than
+    a tick at a time. A process that ended is still in the sum, as a child its parent has waited for.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._before = _used_by_others()
+
+    def share(self) -> float:
+        """CPU time they used over the time that passed: the share of one core, which may be more than 1."""
+        return max(0.0, _used_by_others() - self._before) / (time.monotonic() - self._began)
+
+
+def _used_by_others() -> float:
+    own = set(tree(os.getpid()))
+    used = 0.0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in own:
+            try:
+                used += cpu_seconds(int(entry), children=True)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended; from now on it is in its parent's account
+    return used
+
+
 def tree(pid: int) -> list[int]:
     """The process and all it started, and they started, that still are."""
     found = [pid]
@@ -116,11 +144,11 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a live process so far, to a hundredth of a second."""
-    # the name, in parentheses, may hold spaces; utime and stime are fields 14 and 15 of proc(5)
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """User and system time of a live process so far, to a hundredth of a second; with `children` that it waited for."""
+    # the name, in parentheses, may hold spaces; utime, stime, cutime and cstime are fields 14 to 17 of proc_pid_stat(5)
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def high_water(pid: int) -> int:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -10,9 +12,11 @@ from statistics import median
 
 import pytest
 
-from bench.accuracy import DelayServer, Point, Round, least_disturbed, percentile, points, stall_bars
+from bench.accuracy import DelayServer, Point, Round, least_disturbed, points, stall_bars
+from bench.bare import load
 from bench.delays import SHAPES
 from bench.nginx import BODY, Nginx
+from bench.percentiles import percentile
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
 
@@ -35,7 +39,8 @@ def taken(truth: float, reported: float, others: float = 0.0) -> Round:
 
 def test_differences_are_taken_within_a_round_and_their_median_is_judged() -> None:
     rounds = [taken(20.0, 20.1), taken(25.0, 25.2), taken(20.0, 29.0)]
-    point = points("fixed", rounds)[0]
+    point = points("fixed", rounds, taken(20.0, 20.05))[0]
+    assert point.floor == pytest.approx(0.05)
     assert point.difference == pytest.approx(0.2)
     assert point.met
 
@@ -107,6 +112,17 @@ def test_the_server_logs_for_each_reply_how_long_it_took(tmp_path: Path) -> None
     log = server.log()
     assert len(log) == 5
     assert min(log) >= 20.0
+
+
+@linux
+def test_the_bare_client_sees_what_the_server_logs_and_keeps_its_rate(tmp_path: Path) -> None:
+    with DelayServer("fixed", CORE, tmp_path) as server:
+        port = int(server.url.rstrip("/").rpartition(":")[2])
+        start = time.monotonic()
+        took = asyncio.run(load(port, rate=100, seconds=1, connections=50))
+        assert time.monotonic() - start >= 1.0
+    assert len(took) == len(server.log()) == 100
+    assert min(took) >= min(server.log()) >= 20.0
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from bench import machine
 from bench.machine import BenchError
-from bench.process import run
+from bench.process import Others, run, tree
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
 
@@ -78,14 +78,28 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
 
 
-def test_what_others_had_of_a_core_is_all_that_was_used_of_it_without_ours() -> None:
-    start = time.monotonic()
-    cores = machine.Cores([CORE])
-    usage = run([sys.executable, "-S", "-c", BURN], core=CORE, patience=20.0, window=(0.0, 60.0))
-    share = usage.cpu / (time.monotonic() - start)
-    assert cores.others([0.0]) > 0.5 * share
-    assert cores.others([usage.cpu]) < cores.others([0.0])
-    assert cores.others([1000.0]) == 0.0
+def test_others_are_all_programs_that_do_not_descend_from_this_one(tmp_path: Path) -> None:
+    others, start = Others(), time.monotonic()
+    done = tmp_path / "done"
+    # its parent ends at once, so that it is nobody's child here
+    orphan = f"import os, sys\nif os.fork(): os._exit(0)\n{BURN}open(sys.argv[1], 'w').close(); time.sleep(1)"
+    subprocess.run([sys.executable, "-S", "-c", orphan, str(done)], check=True, stdout=subprocess.DEVNULL)
+    while not done.exists():
+        assert time.monotonic() - start < 20.0
+        time.sleep(0.01)
+    assert others.share() * (time.monotonic() - start) >= 0.25
+
+
+def test_children_and_theirs_are_of_the_tree() -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'print(1, flush=True); input()'])"
+    child = subprocess.Popen([sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert {os.getpid(), child.pid} < set(tree(os.getpid()))
+        assert len(tree(child.pid)) == 2
+    finally:
+        child.communicate(b"\n", timeout=20)
 
 
 def test_of_two_benchmarks_on_one_machine_the_second_waits_for_the_first(
