@@ -235,7 +235,14 @@ def test_a_reader_that_never_reads_does_not_keep_the_program_from_ending() -> No
     reading, writing = os.pipe()
     try:
         done = subprocess.run(
-            [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=writing, text=True, timeout=30, check=False
+            [sys.executable, "-c", STUCK],
+            stdout=subprocess.PIPE,
+            stderr=writing,
+            text=True,
+            timeout=20,
+            check=False,
+            # unbuffered streams have no lock to wait for, but nobody's are
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     finally:
         os.close(reading)

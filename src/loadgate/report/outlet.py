@@ -3,8 +3,8 @@
 Whoever draws sits on the event loop of the load and must never wait. So one thread writes, one text at a time; what is offered
 meanwhile is refused, and the caller tries again with newer figures. A stream that fails is left alone from then on.
 
-Bytes go to the file descriptor where there is one: a thread that hangs inside a Python stream would hold that stream's lock,
-and with it the end of the program; and what a broken pipe did not take would be left in a buffer to complain about later.
+Bytes go to the file descriptor where there is one: a thread that hangs inside a Python stream holds that stream's lock, and
+the program waits for it when it ends; and what a broken pipe did not take stays in the stream's buffer, to fail over at the end.
 """
 
 from __future__ import annotations
