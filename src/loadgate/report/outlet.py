@@ -4,7 +4,7 @@ Whoever draws sits on the event loop of the load and must never wait. So one thr
 meanwhile is refused, and the caller tries again with newer figures. A stream that fails is left alone from then on.
 
 Bytes go to the file descriptor where there is one: a thread that hangs inside a Python stream holds that stream's lock, and
-the program waits for it when it ends; and what a broken pipe did not take stays in the stream's buffer, to fail over at the end.
+the program waits for it when it ends; and what a broken pipe did not take stays in the stream's buffer, to fail over then.
 """
 
 from __future__ import annotations
