@@ -71,7 +71,7 @@ def test_a_profile_is_found_by_its_name(here: Path) -> None:
     (here / "loadgate.yml").write_text(PROJECT)
     made = plan(what="quick")
     assert (made.profile.name, made.profile.warmup, made.target.url) == ("quick", 0.2, "http://127.0.0.1:9")
-    assert made.sources == {"loadgate.yml": PROJECT}
+    assert made.does == {"loadgate.yml": PROJECT}
 
 
 def test_a_profile_that_is_not_there_is_named_with_the_nearest(here: Path) -> None:
@@ -172,3 +172,9 @@ def test_what_cannot_be_meant_is_refused(here: Path, flags: dict[str, object], s
 def test_every_profile_of_a_project_is_planned_for_check(here: Path) -> None:
     (here / "loadgate.yml").write_text(PROJECT)
     assert [made.profile.name for made in every_plan(Path("loadgate.yml"), {})] == ["quick", "long"]
+
+
+def test_a_project_of_a_target_and_a_load_requests_the_target_itself(here: Path) -> None:
+    (here / "loadgate.yml").write_text('target: {url: "http://127.0.0.1:9/a"}\nprofiles: {p: {vus: 1, duration: 1s}}\n')
+    assert plan().target.url == "http://127.0.0.1:9/a"
+    assert plan(what="p", url="http://127.0.0.1:8/b").target.url == "http://127.0.0.1:8/b"

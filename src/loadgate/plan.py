@@ -21,7 +21,7 @@ from loadgate.config.steps import requests_of
 from loadgate.config.target import TargetSpec, target_from_url
 from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
 from loadgate.config.thresholds import Threshold, check_thresholds
-from loadgate.errors import ConfigError, LoadgateError, Problem, Span
+from loadgate.errors import ConfigError, LoadgateError, Problem, Span, redact_url
 from loadgate.measure.metric import BUILTIN
 from loadgate.script.loader import load_script
 from loadgate.script.scenario import Script
@@ -51,6 +51,11 @@ class Flags:
     seed: int | None = None
 
     @property
+    def url_alone(self) -> bool:
+        """Whether that very URL is to be requested, and no file says what to do."""
+        return self.url is not None and self.what is None and self.config is None
+
+    @property
     def say_load(self) -> bool:
         """Whether they say how much load, which then stands instead of what a profile says."""
         given = (self.vus, self.duration, self.rate, self.iterations, self.max_vus)
@@ -65,14 +70,15 @@ class Plan:
     script: Script
     target: TargetSpec
     embedded: bool = False
-    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Texts of the files that define what users do, by name: a change in them is another measurement."""
+    does: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What defines what users do, without secrets: texts of files by name, or what --url requests. Another one is another
+    measurement."""
 
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
     project = _project(flags, env)
-    if (flags.method or flags.body is not None) and (flags.url is None or flags.what is not None or flags.config):
+    if (flags.method or flags.body is not None) and not flags.url_alone:
         given = "--method" if flags.method else "--body"
         raise LoadgateError(f"{given} is for --url alone", "in loadgate.yml, each step says its own method and body")
     if flags.what is not None and flags.what.endswith(".py"):
@@ -106,7 +112,7 @@ def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
     if flags.config is not None:
         return load_project(flags.config, env)
     path = Path(CONFIG_NAME)
-    if not path.is_file() or (flags.url is not None and flags.what is None):
+    if not path.is_file() or flags.url_alone:
         return None  # a URL and nothing else means that URL, whatever lies around
     return load_project(path, env)
 
@@ -119,7 +125,7 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
     if project.target.url is None and flags.url is None:
         _need_target(project)
     paths = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
-    return Plan(profile, _project_script(project, env), project.target, sources=_texts(paths))
+    return Plan(profile, _project_script(project, env), project.target, does=_texts(paths))
 
 
 def _need_target(project: Project) -> None:
@@ -155,7 +161,7 @@ def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
     script = load_script(path)
     profile = _flags_profile(flags) if script.options is None else _options_profile(path, script)
     target = project.target if project is not None else TargetSpec()
-    return Plan(replace(profile, name=path.stem), script, target, sources=_texts([path]))
+    return Plan(replace(profile, name=path.stem), script, target, does=_texts([path]))
 
 
 def _options_profile(path: Path, script: Script) -> Profile:
@@ -187,7 +193,9 @@ def _url_plan(flags: Flags, url: str) -> Plan:
         script = url_script(url, method=(flags.method or "GET").upper(), headers=_headers(flags.headers), body=body)
     except ValueError as error:
         raise ConfigError([Problem(f"--url: {error}")]) from None
-    return Plan(_flags_profile(flags), script, base)
+    names = sorted(line.partition(":")[0].strip().lower() for line in flags.headers)
+    said = {"method": (flags.method or "GET").upper(), "url": redact_url(url), "headers": names, "body": flags.body}
+    return Plan(_flags_profile(flags), script, base, does=said)
 
 
 def _standard_plan(env: Mapping[str, str]) -> Plan:
@@ -195,7 +203,7 @@ def _standard_plan(env: Mapping[str, str]) -> Plan:
     text = (files("loadgate") / "standard.yml").read_text("utf-8")
     project = parse_project(text, Path("standard.yml"), env)
     plan = Plan(project.profile(None), project_script(project, env), TargetSpec(), embedded=True)
-    return replace(plan, sources={"standard.yml": text})
+    return replace(plan, does={"standard.yml": text})
 
 
 def _with_flags(plan: Plan, flags: Flags) -> Plan:
@@ -210,7 +218,7 @@ def _with_flags(plan: Plan, flags: Flags) -> Plan:
         profile = replace(profile, seed=flags.seed)
     if flags.thresholds:
         profile = replace(profile, thresholds=(*profile.thresholds, *_thresholds(flags.thresholds)))
-    if flags.url is not None and plan.sources:  # files say what to do, the flag says where
+    if flags.url is not None and not flags.url_alone:  # files say what to do, the flag says where
         target = replace(target, url=target_from_url(flags.url).url)
     if flags.headers:
         target = replace(target, headers={**target.headers, **_headers(flags.headers)})

@@ -13,7 +13,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -288,16 +288,8 @@ def _window_width(profile: Profile) -> float:
 
 
 def _digest(plan: Plan) -> str:
-    """Changes with what is measured and how: the loads, the warm-up, the texts of what users do."""
-    return digest(
-        {
-            "loads": [asdict(load) for load in plan.profile.loads],
-            "warmup": plan.profile.warmup,
-            "script": plan.script.name,
-            "sources": dict(plan.sources),
-            "url": "" if plan.sources else redact_url(plan.target.url or ""),
-        }
-    )
+    """Changes with what is measured and how: the loads, the warm-up, what users do. The target of files may move."""
+    return digest({"loads": plan.profile.loads, "warmup": plan.profile.warmup, "does": plan.does})
 
 
 def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -15,10 +16,10 @@ from loadgate.record.file import RECORD_NAME, write_atomically
 from loadgate.record.redact import redact_command
 from loadgate.record.run import Run, RunState
 from loadgate.record.summary import encode_summary
-from loadgate.record.verdict import INTERRUPTED_EXIT, Word
+from loadgate.record.verdict import INTERRUPTED_EXIT, Verdict, Word
 from loadgate.report.live import LiveModel
 from loadgate.report.model import build_report
-from loadgate.report.screen import PlainLog, Screen, Silent, Watcher
+from loadgate.report.screen import PlainLog, Screen, Watcher
 from loadgate.report.style import colour_wanted, glyphs_fit
 from loadgate.report.terminal import render_summary, render_verdict
 from loadgate.session import View
@@ -42,7 +43,9 @@ class Output:
 
     def watch(self, plan: Plan) -> Callable[[View], None]:
         """What is to be called at the end of each window of a run of `plan`."""
-        watcher = self._watcher = Silent() if self._quiet else _watcher(sys.stderr)
+        if self._quiet:
+            return lambda view: None
+        watcher = self._watcher = _watcher(sys.stderr)
         profile = plan.profile
         target = redact_url(plan.target.url or plan.script.name)
         model = LiveModel(profile=profile.name, target=target, loads=profile.loads, warmup=profile.warmup)
@@ -70,22 +73,25 @@ class Output:
 
     def conclude(self, run: Run, unsaved: str) -> int:
         """Show the end of `run` and write what was asked for; the exit code. `unsaved`: why its record is not on the disk."""
-        failed = [unsaved] if unsaved else []
-        files = [] if unsaved else [("record", str(self._folder / RECORD_NAME))]
+        files: list[tuple[str, str]] = []
+        if unsaved:
+            run = _without(run, unsaved)
+        else:
+            files.append(("record", str(self._folder / RECORD_NAME)))
         if self._summary is not None:
             try:
                 write_summary(run, self._summary)
                 files.append(("summary", str(self._summary)))
             except LoadgateError as error:
-                failed.append(str(error))
+                run = _without(run, str(error))
         print_summary(run, files, quiet=self._quiet)
-        for message in failed:
-            print(f"error: {message}", file=sys.stderr)
-        if run.state is RunState.INTERRUPTED:
-            return INTERRUPTED_EXIT
-        if failed and run.verdict.word is Word.PASS:
-            return 3  # what was asked for is not there: that is no pass
-        return run.verdict.exit_code
+        return INTERRUPTED_EXIT if run.state is RunState.INTERRUPTED else run.verdict.exit_code
+
+
+def _without(run: Run, reason: str) -> Run:
+    """`run` when something that was to be left of it is not there: that is no pass."""
+    word = Word.INVALID if run.verdict.word is Word.PASS else run.verdict.word
+    return replace(run, verdict=Verdict(word, (*run.verdict.reasons, reason.partition("\n")[0])))
 
 
 def print_summary(run: Run, files: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from loadgate.errors import redact_url
+
 MOST_KEYS: Final = 200
 MOST_TEXT: Final = 300
 OTHER: Final = "(other)"
@@ -30,7 +32,7 @@ class ErrorLog:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
     def add(self, kind: str, step: str, text: str, at: float) -> None:
-        """Count one; `at` must not decrease."""
+        """Count one; `at` must not decrease. Secrets go before the text is cut: half a password looks like none."""
         key = (kind, step)
         found = self._counts.get(key)
         if found is None:
@@ -38,7 +40,7 @@ class ErrorLog:
                 key = (kind, OTHER)
             found = self._counts.get(key)
             if found is None:
-                found = self._counts[key] = ErrorCount(key[0], key[1], text[:MOST_TEXT], at, at)
+                found = self._counts[key] = ErrorCount(key[0], key[1], redact_url(text)[:MOST_TEXT], at, at)
         found.count += 1
         found.last = at
 
