@@ -283,8 +283,12 @@ def _defaults(target: TargetSpec) -> RequestDefaults:
 
 
 def _window_width(profile: Profile) -> float:
-    """Seconds: 120 windows over the planned time, but none so short that closing them would be the work."""
-    return min(1.0, max(0.25, profile.length / 120.0))
+    """Seconds: 20 windows or more, but none longer than a second, nor so short that closing them would be the work.
+
+    Closing one takes the loop a millisecond or two. Once a second that touches 0.2 % of all replies; four times a second it
+    would be seen in the 99th percentile.
+    """
+    return min(1.0, max(0.25, profile.length / 20.0))
 
 
 def _digest(plan: Plan) -> str:
