@@ -81,8 +81,12 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
 def test_others_are_all_programs_that_do_not_descend_from_this_one(tmp_path: Path) -> None:
     others, start = Others(), time.monotonic()
     done = tmp_path / "done"
-    # its parent ends at once, so that it is nobody's child here
-    orphan = f"import os, sys\nif os.fork(): os._exit(0)\n{BURN}open(sys.argv[1], 'w').close(); time.sleep(1)"
+    # Its parent ends at once, so that it is nobody's child here; what it used was used by a child that has ended.
+    orphan = (
+        "import os, sys, time\nif os.fork(): os._exit(0)\n"
+        f"if not os.fork():\n exec({BURN!r})\n os._exit(0)\n"
+        "os.wait(); open(sys.argv[1], 'w').close(); time.sleep(1)"
+    )
     subprocess.run([sys.executable, "-S", "-c", orphan, str(done)], check=True, stdout=subprocess.DEVNULL)
     while not done.exists():
         assert time.monotonic() - start < 20.0
