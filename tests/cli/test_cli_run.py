@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -319,6 +321,14 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_sent(tmp_pat
     assert (done.code, missing.code, connections()) == (2, 2, 0)
     assert "cannot" in done.err and "file" in done.err
     assert "there is no folder gone" in missing.err
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_standard_streams_runs_all_the_same(tmp_path: Path, target: str, closed: str) -> None:
+    command = f'exec "{sys.executable}" -m loadgate run --url {target}/users --iterations 5 {closed}'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=30, check=False)
+    assert done.returncode == 0
+    assert read_run(tmp_path / "loadgate-out").verdict.word is Word.PASS
 
 
 def interrupted(cwd: Path, number: int, *arguments: str, twice: bool = False) -> Done:
