@@ -267,6 +267,20 @@ def test_a_request_with_side_effects_is_not_sent_again_but_counted_as_reset(meth
     talk(main)
 
 
+@both_loops
+def test_a_reset_is_the_servers_doing_and_is_counted_also_on_a_kept_connection(new_loop: NewLoop) -> None:
+    async def main(here: Talk) -> None:
+        async with RawServer(in_turn([OK], [RESET], [OK])) as server:
+            user = here.user()
+            assert (await user.get(f"{server.url}/")).ok
+            response = await user.get(f"{server.url}/")
+            assert response.error is ErrorKind.RESET, repr(response)
+            assert len(server.requests) == 2, "it is not hidden by sending the request again"
+            assert (await user.get(f"{server.url}/")).ok
+
+    talk(main, new_loop=new_loop)
+
+
 def test_a_request_is_sent_again_only_once() -> None:
     async def main(here: Talk) -> None:
         async with RawServer(in_turn([OK], [CLOSE])) as server:

@@ -351,13 +351,14 @@ class Connection(asyncio.Protocol):
             return
         if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
             self.fail(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
-        elif self._fresh or request.method not in IDEMPOTENT or not isinstance(exc, ConnectionError | None):
+        elif self._fresh or request.method not in IDEMPOTENT or not isinstance(exc, BrokenPipeError | None):
             text = describe(exc) if exc else "connection closed before the reply"
             if self._fresh and self.origin.tls and self._owner.stack.connector.tls.cert is None:
                 text += ", just after the TLS handshake: does the server demand a client certificate?"
             self.fail(ErrorKind.RESET, text)
         else:
-            # the server gave an idle connection up while the request was on its way: not a fault of either side
+            # The server gave an idle connection up while the request was on its way: not a fault of either side. It shows
+            # as an end (FIN), or a pipe that broke behind it; a reset without one is the server's answer to the request.
             waiter, planned, wire = self._waiter, self._planned, self._wire
             self.close()
             self._owner.resend(request, wire, planned, waiter)
