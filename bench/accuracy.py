@@ -58,6 +58,8 @@ class Point:
     difference: float
     floor: float = float("nan")
     """The difference of a client that does nothing else than measure: what anybody's would be on this machine."""
+    others: float = 0.0
+    """The most of a core that other programs had in a round."""
 
     @property
     def allowed(self) -> float:
@@ -76,6 +78,7 @@ class Point:
             f"{self.measured:.3f}",
             f"{self.difference:+.3f}",
             f"{self.floor:+.3f}",
+            f"{self.others:.1%}",
             f"{self.allowed:.3f}",
             "met" if self.met else "**missed**",
         ]
@@ -130,7 +133,7 @@ class DelayServer:
 @dataclass(frozen=True, slots=True)
 class Round:
     """One load. `logged` are service times by the server's log and `reported` the figures of the summary's metrics, in
-    milliseconds; `others` is the share of one of the two cores that went to other programs meanwhile.
+    milliseconds; `others` is the share of a core that went to other programs meanwhile.
     """
 
     logged: Sequence[float]
@@ -153,12 +156,13 @@ def least_disturbed(take: Callable[[], Round], count: int) -> list[Round]:
 
 def points(shape: str, rounds: Sequence[Round], bare: Round) -> list[Point]:
     found = []
+    others = max(one.others for one in [*rounds, bare])
     for p in ALLOWED:
         truths = [percentile(one.logged, p) for one in rounds]
         measured = [one.duration[f"p{p:g}"] for one in rounds]
         difference = median(one - truth for one, truth in zip(measured, truths, strict=True))
         floor = bare.duration[f"p{p:g}"] - percentile(bare.logged, p)
-        found.append(Point(shape, p, median(truths), median(measured), difference, floor))
+        found.append(Point(shape, p, median(truths), median(measured), difference, floor, others))
     return found
 
 
@@ -236,7 +240,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     machine.raise_file_limit()
     found: list[Point] = []
-    others = 0.0
     with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
         runner = Runner(program, cores, Path(folder))
         for shape, words in SHAPES.items():
@@ -244,15 +247,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rounds = least_disturbed(partial(runner.run, shape, options.rate, options.seconds), options.rounds)
             (bare,) = least_disturbed(partial(runner.bare, shape, options.rate, options.seconds), 1)
             found += points(shape, rounds, bare)
-            others = max(others, bare.others, *(one.others for one in rounds))
         print(f"stall: {options.stall_rate}/s for {options.stall_seconds} s", flush=True)
         (stall,) = least_disturbed(partial(runner.run, "stall", options.stall_rate, options.stall_seconds), 1)
-    head = ["delay", "percentile", "server, ms", "loadgate, ms", "difference", "bare client", "allowed", ""]
+    head = ["delay", "percentile", "server, ms", "loadgate, ms", "difference", "bare client", "others", "allowed", ""]
     table = results.table(head, [point.row() for point in found])
     bars = stall_bars(stall.reported)
     promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
     stalls = stall_table(stall.reported)
-    print(f"\nother programs had up to {others:.1%} of a core\n\n{table}\n\n{stalls}\n\n{promises}\n")
+    print(f"\n{table}\n\n{stalls}\n\n{promises}\n")
     if options.write:
         about = (
             f"Machine: {machine.description()}.\n"
@@ -262,8 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         setting = (
             f"Service times at {options.rate} requests/s for {options.seconds} s, beside the times the server logged from "
             "having read a request to having\nwritten its reply (server and generator each have a core to themselves); "
-            f"medians of {options.rounds} rounds.\nOther programs had up to {others:.1%} of a core meanwhile "
-            f"(rounds in which they have more than {DISTURBED:.0%} are taken again, {TRIES} times at most).\n"
+            f"medians of {options.rounds} rounds.\n`others` is the most of a core that other programs "
+            f"had in a round (rounds with more than {DISTURBED:.0%} are taken again, {TRIES} times at most).\n"
             "`bare client` is the difference of a client in Python that does nothing but send and take the time: what this "
             "machine and the event loop\nadd for anybody."
         )

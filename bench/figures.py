@@ -14,7 +14,7 @@ class Figures:
     """One call of one tool.
 
     `cpu` is CPU seconds of the whole process; `steady_share` the share of a core it used once under way; `seconds` how
-    long the load was to last; `peak` in bytes; `others` the share of one of the two cores that went to other programs.
+    long the load was to last; `peak` in bytes; `others` the share of a core that went to other programs.
     """
 
     requests: int

@@ -11,7 +11,7 @@ import pytest
 
 from bench import machine
 from bench.machine import BenchError
-from bench.process import Others, run, tree
+from bench.process import Others, cpu_seconds, run, tree
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
 
@@ -81,17 +81,23 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
 def test_others_are_all_programs_that_do_not_descend_from_this_one(tmp_path: Path) -> None:
     others, start = Others(), time.monotonic()
     done = tmp_path / "done"
-    # Its parent ends at once, so that it is nobody's child here; what it used was used by a child that has ended.
-    orphan = (
-        "import os, sys, time\nif os.fork(): os._exit(0)\n"
-        f"if not os.fork():\n exec({BURN!r})\n os._exit(0)\n"
-        "os.wait(); open(sys.argv[1], 'w').close(); time.sleep(1)"
-    )
+    # its parent ends at once, so that it is nobody's child here
+    orphan = f"import os, sys\nif os.fork(): os._exit(0)\n{BURN}open(sys.argv[1], 'w').close(); time.sleep(1)"
     subprocess.run([sys.executable, "-S", "-c", orphan, str(done)], check=True, stdout=subprocess.DEVNULL)
     while not done.exists():
         assert time.monotonic() - start < 20.0
         time.sleep(0.01)
     assert others.share() * (time.monotonic() - start) >= 0.25
+
+
+def test_what_a_child_used_stays_in_its_parents_account_when_it_has_ended() -> None:
+    def account() -> tuple[float, float]:
+        return cpu_seconds(os.getpid()), cpu_seconds(os.getpid(), children=True)
+
+    own, family = account()
+    subprocess.run([sys.executable, "-S", "-c", BURN], check=True)
+    own_after, family_after = account()
+    assert own_after - own < 0.25 <= family_after - family
 
 
 def test_children_and_theirs_are_of_the_tree() -> None:
