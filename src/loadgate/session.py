@@ -38,6 +38,8 @@ from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
+from loadgate.measure.select import Selection
+from loadgate.measure.tally import TrendTally
 from loadgate.plan import Plan
 from loadgate.record.digest import digest
 from loadgate.record.environment import Code, Environment, read_code, read_environment
@@ -86,6 +88,7 @@ class Session:
     _digest: str = ""
     _environment: Environment | None = None
     _code: Code = field(default_factory=Code)
+    _http: HttpStack | None = None
     _saved: float = 0.0
     _saving: asyncio.Task[None] | None = None
 
@@ -106,6 +109,7 @@ class Session:
             connect_timeout=plan.target.connect_timeout,
             user_agent=f"loadgate/{self._environment.loadgate}",
         )
+        self._http = http
         performance = Performance(
             plan.script, recorder=recorder, http=http, clock=self._clock, env=self.env, seed=self._seed
         )
@@ -119,6 +123,7 @@ class Session:
             window=_window_width(profile),
             warmup=profile.warmup,
             on_window=lambda progress: self._on_window(progress, engine, recorder, judge),
+            patience=lambda: _patience(recorder),
         )
         code = asyncio.create_task(asyncio.to_thread(read_code, Path.cwd(), self.env))
         with _Signals() as signals:
@@ -235,7 +240,7 @@ class Session:
             health_samples=end.health,
             thresholds=thresholds,
             verdict=verdict,
-            notes=_notes(recorder, end),
+            notes=_notes(recorder, end, self._http.resent if self._http is not None else 0),
         )
 
 
@@ -282,6 +287,13 @@ def _defaults(target: TargetSpec) -> RequestDefaults:
     return RequestDefaults(target.url or "", target.headers, auth, target.timeout, target.redirects)
 
 
+def _patience(recorder: Recorder) -> float:
+    """Seconds a request may be under way when the run ends and still be a slow one: ten times the median, at least one."""
+    tally = Selection(recorder, "http_req_duration").tally(recorder.totals())
+    median = tally.histogram.percentile(50.0) if isinstance(tally, TrendTally) else 0.0
+    return max(1.0, median * 10.0 / 1e3)
+
+
 def _window_width(profile: Profile) -> float:
     """Seconds: 20 windows or more, but none longer than a second, nor so short that closing them would be the work.
 
@@ -307,13 +319,16 @@ def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:
         dropped=stats.dropped,
         vus=stats.allocated,
         max_vus=stats.max_allocated,
+        stopped=stats.stopped,
     )
 
 
-def _notes(recorder: Recorder, end: RunEnd) -> tuple[str, ...]:
+def _notes(recorder: Recorder, end: RunEnd, resent: int) -> tuple[str, ...]:
     notes = []
     if end.state is EndState.ABORTED:
         notes.append(f"stopped early: {end.reason}")
+    if resent:
+        notes.append(f"{resent:,} requests were sent once more because the server had closed their idle connection")
     if recorder.overflowed_names:
         notes.append(
             f"{recorder.overflowed_names:,} requests are counted under the step `(other)`: there were too many names; "

@@ -35,7 +35,10 @@ class Sleepers:
         await asyncio.sleep(self._seconds)
         return Outcome.DONE
 
-    def close(self) -> None:
+    def drop(self) -> None:
+        pass
+
+    def close(self, patience: float) -> None:
         self.closed = True
 
 

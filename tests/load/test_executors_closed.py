@@ -62,6 +62,9 @@ def test_a_scenario_that_waits_for_nothing_does_not_keep_the_loop(load: LoadSpec
         def acquire_new(self) -> Spinner:
             return self
 
+        def drop(self) -> None:
+            pass
+
         async def iterate(self, planned: float) -> Outcome:
             self.count += 1
             assert self.count < 10_000, "the loop never had a turn"
@@ -119,7 +122,7 @@ def test_a_single_vu_may_be_cut_while_others_were_done_long_ago() -> None:
 def test_a_vu_that_has_nothing_more_to_do_leaves_and_what_it_leaves_undone_is_dropped() -> None:
     outcome = play(spec("per-vu-iterations", vus=2, iterations=5), seconds=0.25, stop_after=2)
     assert outcome.starts == [0.0, 0.0, 0.25, 0.25]
-    assert (outcome.stats.completed, outcome.stats.dropped) == (4, 6)
+    assert (outcome.stats.completed, outcome.stats.stopped, outcome.stats.dropped) == (2, 2, 6)
     assert outcome.ended == 0.5
 
 

@@ -164,6 +164,9 @@ def test_a_vu_that_swallows_its_cancellation_is_cancelled_again() -> None:
         def acquire_new(self) -> Stubborn:
             return self
 
+        def drop(self) -> None:
+            pass
+
         async def iterate(self, planned: float) -> Outcome:
             while self.cancelled < 3:
                 try:
@@ -186,6 +189,9 @@ def test_an_iteration_may_ask_for_the_stop_itself() -> None:
     class Quitter:
         def acquire_new(self) -> Quitter:
             return self
+
+        def drop(self) -> None:
+            pass
 
         async def iterate(self, planned: float) -> Outcome:
             await asyncio.sleep(0.5)

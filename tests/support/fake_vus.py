@@ -59,6 +59,9 @@ class FakeVu:
         entry.end = now() - EPOCH
         return IterationOutcome.DONE if self.count < self.pool.stop_after else IterationOutcome.STOPPED
 
+    def drop(self) -> None:
+        """There is nothing under way."""
+
 
 @dataclass
 class Outcome:
@@ -102,7 +105,7 @@ def play(
             ended = clock.now() - EPOCH
             if beside is not None:
                 await beside
-        assert stats.started == stats.completed + stats.interrupted
+        assert stats.started == stats.completed + stats.stopped + stats.interrupted
         assert stats.active == 0
         return Outcome(pool.log, stats, pool.made, ended)
 

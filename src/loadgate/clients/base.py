@@ -19,6 +19,8 @@ class ErrorKind(StrEnum):
     """No complete reply within the request timeout."""
     RESET = "reset"
     """The peer closed or reset the connection before the first byte of the reply."""
+    UNANSWERED = "unanswered"
+    """No complete reply when the run ended, long after the request was sent."""
     CUT = "cut"
     """The reply ended before it was whole."""
     PROTOCOL = "protocol"

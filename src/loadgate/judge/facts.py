@@ -13,6 +13,9 @@ from loadgate.measure.select import Selection
 from loadgate.measure.tally import RateTally, TrendTally
 from loadgate.record.run import LoadRecord, RunState
 
+UNANSWERED: Final = "unanswered"
+"""What `clients.base.ErrorKind` calls it; the clients are not this part's business."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Protocol:
@@ -48,6 +51,12 @@ class Facts:
     trouble: str
     script_error: str
     loads: tuple[LoadRecord, ...]
+    unanswered: int = 0
+    """Requests that had no reply when the run ended, long after they were sent."""
+    silence: float = 0.0
+    """Seconds at the end of the planned time in which no reply came."""
+    stopped: str = ""
+    """Why users had nothing more to do, if any had not."""
 
 
 def facts(
@@ -84,7 +93,22 @@ def facts(
         trouble=_trouble(troubles, errors) or _phrase(errors[:1]),
         script_error=_phrase([error for error in errors if error.kind == "script"][:1]),
         loads=tuple(loads),
+        unanswered=sum(error.count for error in errors if error.kind == UNANSWERED),
+        silence=max(0.0, min(elapsed, planned) - _last_reply(recorder)),
+        stopped=next((error.sample for error in errors if error.kind == "stopped"), ""),
     )
+
+
+def _last_reply(recorder: Recorder) -> float:
+    """End of the last window in which a reply came, in seconds since the start."""
+    replied = {
+        series
+        for protocol in _PROTOCOLS
+        for series in Selection(recorder, protocol.failed).series()
+        if "error" not in recorder.describe(series).tags
+    }
+    ends = [window.end for window in recorder.windows if not replied.isdisjoint(window.tallies)]
+    return max(ends, default=0.0)
 
 
 def _share(recorder: Recorder, metric: str) -> tuple[int, int]:

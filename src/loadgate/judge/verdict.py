@@ -7,7 +7,8 @@
    INVALID if the generator was not honest (`measure.health`): its delay would be taken for the target's.
 4. FAIL if a threshold is broken, or has no data: missing data is never a pass.
 5. INVALID if the run is not the one that was asked for: stopped before its end, fewer starts than planned because the target
-   was too slow, iterations cut off by a maximum duration.
+   was too slow, iterations cut off by a maximum duration or without an end when the grace was over, users whose data was
+   used up, a target that fell silent.
 6. PASS.
 
 So a threshold that is broken is a FAIL even where the run was cut short, because more load would not have mended it; a run
@@ -27,7 +28,12 @@ from loadgate.record.run import RunState
 from loadgate.record.verdict import ThresholdResult, Verdict, Word
 from loadgate.units import format_duration
 
+SILENCE_LIMIT: Final = 0.1
+"""Share of the run, at its end, in which a target with requests waiting may say nothing."""
+
+_OPEN: Final = frozenset(executor.value for executor in Executor if executor.open_model)
 _COUNTED: Final = frozenset(executor.value for executor in Executor if executor.counted)
+_PLANNED: Final = _OPEN | _COUNTED
 
 
 def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) -> Verdict:
@@ -43,7 +49,8 @@ def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) 
     broken = _broken(thresholds)
     if not health.healthy and not any(_beyond_doubt(result) for result in thresholds):
         return Verdict(Word.INVALID, health.reasons)
-    short = [*_cut_short(facts, thresholds), *_cut_off(facts), *([health.missed] if health.missed else [])]
+    short = [*_cut_short(facts, thresholds), *_fell_silent(facts), *_cut_off(facts)]
+    short += [health.missed] if health.missed else []
     if broken:
         return Verdict(Word.FAIL, (*broken, *health.reasons, *short, *health.warnings))
     if short:
@@ -100,13 +107,44 @@ def _cut_short(facts: Facts, thresholds: Sequence[ThresholdResult]) -> list[str]
     return []
 
 
+def _fell_silent(facts: Facts) -> list[str]:
+    """A target that stopped answering: in a closed model its users just wait, and no figure would show it."""
+    if facts.unanswered and facts.silence > SILENCE_LIMIT * min(facts.elapsed, facts.planned):
+        silence = format_duration(round(facts.silence, 1))
+        return [
+            f"the target stopped answering: no reply came in the last {silence}, {facts.unanswered:,} requests wait"
+        ]
+    return []
+
+
 def _cut_off(facts: Facts) -> list[str]:
-    """Loads that count iterations and ran out of time. A run that was interrupted has said so already."""
+    """Loads that did not do what was asked of them. A run that was interrupted has said so already."""
     if facts.state is not RunState.COMPLETE:
         return []
-    return [
-        f"load `{load.name}`: {load.started:,} of {load.planned:,} iterations were started before its time was over; "
-        "raise maxDuration, or ask for fewer"
+    used_up = [
+        f"load `{load.name}`: users had nothing more to do after {load.completed:,} iterations ({facts.stopped})"
         for load in facts.loads
-        if load.executor in _COUNTED and load.started < PLAN_LIMIT * load.planned
+        if load.stopped and (load.executor in _PLANNED and load.completed < PLAN_LIMIT * load.planned)
     ]
+    if used_up:
+        return used_up
+    idle = [
+        f"load `{load.name}`: none of its {load.started:,} iterations came to its end before its grace was over"
+        for load in facts.loads
+        if load.interrupted and not load.completed
+    ]
+    open_ended = [
+        f"load `{load.name}`: {load.interrupted:,} of {load.planned:,} iterations had no end when its grace was over"
+        for load in facts.loads
+        if load.executor in _OPEN and load.completed and load.interrupted > (1.0 - PLAN_LIMIT) * load.planned
+    ]
+    return (
+        idle
+        + open_ended
+        + [
+            f"load `{load.name}`: {load.started:,} of {load.planned:,} iterations were started before its time was over; "
+            "raise maxDuration, or ask for fewer"
+            for load in facts.loads
+            if load.executor in _COUNTED and load.started < PLAN_LIMIT * load.planned
+        ]
+    )

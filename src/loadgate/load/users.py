@@ -22,6 +22,9 @@ class UserVu:
         # not a coroutine itself: one layer less to go through at each wake-up
         return self._iterate(self.user, planned)
 
+    def drop(self) -> None:
+        self.user.http.close()
+
 
 class UserPool:
     """The users of one load. `ids` numbers them; loads of one run share it."""
@@ -36,7 +39,12 @@ class UserPool:
         self._users.append(user)
         return UserVu(self._role, user)
 
-    def close(self) -> None:
-        """Drop the connections of every user there ever was."""
+    def close(self, patience: float) -> None:
+        """Drop the connections of every user there ever was.
+
+        Requests that have waited longer than `patience` (s) are first recorded as unanswered: that they have no end must
+        not mean that nobody hears of them.
+        """
         for user in self._users:
+            user.http.cut_off(patience)
             user.http.close()

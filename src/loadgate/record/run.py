@@ -43,6 +43,8 @@ class LoadRecord:
     vus: int
     """VUs that were made."""
     max_vus: int
+    stopped: int = 0
+    """Iterations that ended their user: it had nothing more to do (StopUser, a unique feeder that is used up)."""
 
     @property
     def planned(self) -> int:

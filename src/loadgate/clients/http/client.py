@@ -241,6 +241,11 @@ class HttpClient:
         for connection in self._connections():
             connection.drop()
 
+    def cut_off(self, patience: float) -> None:
+        """Record requests that have waited longer than `patience` (s) as unanswered, and give them up."""
+        for connection in self._connections():
+            connection.cut_off(patience)
+
     # -- finding a connection
 
     def _connections(self) -> list[Connection]:
@@ -383,6 +388,7 @@ class HttpClient:
     def resend(self, request: Request, wire: bytes, planned: float, waiter: asyncio.Future[Response]) -> None:
         """The idle connection had been closed by the server: once more, and on a new one."""
         if not waiter.done():
+            self.stack.resent += 1
             self._connect((request, wire, planned, perf_counter(), waiter))
         self.pump()
 

@@ -33,6 +33,8 @@ CONTINUE_WAIT: Final = 1.0
 
 _LARGE: Final = 64 * 1024
 _NEVER: Final = float("inf")
+_CROSSING: Final = 0.1
+"""Seconds within which the end of an idle connection may cross a request: later, the server had the request and dropped it."""
 _TIMER_SLACK: Final = 0.001
 """uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
 
@@ -299,6 +301,12 @@ class Connection(asyncio.Protocol):
         """Whether nobody waits for the reply that is under way."""
         return self.request is not None and self._waiter.done()
 
+    def cut_off(self, patience: float) -> None:
+        """Fail the exchange in flight if it was sent more than `patience` seconds ago."""
+        waited = perf_counter() - self._start if self.request is not None else 0.0
+        if waited > patience:
+            self.fail(ErrorKind.UNANSWERED, f"no whole reply {waited:.3g} s after it was sent, when the run ended")
+
     def drop(self) -> None:
         """Close with its user: an exchange in flight ends without a sample, and whoever waits for it is cancelled."""
         if self.request is not None:
@@ -351,7 +359,12 @@ class Connection(asyncio.Protocol):
             return
         if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
             self.fail(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
-        elif self._fresh or request.method not in IDEMPOTENT or not isinstance(exc, BrokenPipeError | None):
+        elif (
+            self._fresh
+            or request.method not in IDEMPOTENT
+            or not isinstance(exc, BrokenPipeError | None)
+            or perf_counter() - self._start > _CROSSING
+        ):
             text = describe(exc) if exc else "connection closed before the reply"
             if self._fresh and self.origin.tls and self._owner.stack.connector.tls.cert is None:
                 text += ", just after the TLS handshake: does the server demand a client certificate?"

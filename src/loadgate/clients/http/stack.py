@@ -53,6 +53,8 @@ class HttpStack:
         self.recorder = recorder
         self.connector = Connector(tls or TlsOptions(), connect_timeout)
         self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
+        self.resent = 0
+        """Requests sent once more because the server had given their idle connection up."""
         self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
 
     def context(self, tags: Mapping[str, str]) -> Context:

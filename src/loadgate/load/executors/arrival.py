@@ -61,8 +61,11 @@ class ArrivalRate(BaseExecutor):
         stats, free, iterate, new_turn = self.stats, self._free, vu.iterate, self._loop.create_future
         while planned is not None:
             outcome = await iterate(planned)
+            if outcome is STOPPED:
+                stats.stopped += 1
+                return
             stats.completed += 1
-            if outcome is STOPPED or not self.running:
+            if not self.running:
                 return
             turn: _Turn = new_turn()
             free.append(turn)

@@ -41,6 +41,9 @@ class Vu(Protocol):
         anything else ends the run.
         """
 
+    def drop(self) -> None:
+        """Give up what is under way after an interruption: the VU is gone, and so must its requests be."""
+
 
 class Pool(Protocol):
     """Where VUs come from: one pool for each load."""
@@ -56,6 +59,7 @@ class LoadStats:
     started: int = 0
     completed: int = 0
     interrupted: int = 0  # cancelled when their grace was over
+    stopped: int = 0  # the scenario said that its user has nothing more to do
     dropped: int = 0  # due, but without a free VU, or cut off by `max_duration`
     allocated: int = 0  # VUs that exist
     max_allocated: int = 0  # VUs that may exist
@@ -68,7 +72,7 @@ class LoadStats:
     @property
     def active(self) -> int:
         """VUs in the middle of an iteration."""
-        return self.started - self.completed - self.interrupted
+        return self.started - self.completed - self.stopped - self.interrupted
 
 
 class BaseExecutor(ABC):
@@ -115,7 +119,7 @@ class BaseExecutor(ABC):
             self._stop.unwatch(self._on_stop)
             await self._clean_up()
             # Counted here, because a task may be cancelled between being given an iteration and beginning it.
-            self.stats.interrupted = self.stats.started - self.stats.completed
+            self.stats.interrupted = self.stats.started - self.stats.completed - self.stats.stopped
         if self._error is not None:
             raise self._error
 

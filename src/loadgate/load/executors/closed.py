@@ -42,9 +42,10 @@ class _ClosedExecutor(BaseExecutor):
                 return
             stats.started += 1
             outcome = await iterate(0.0)
-            stats.completed += 1
             if outcome is STOPPED:
+                stats.stopped += 1
                 return
+            stats.completed += 1
             if not stats.started % TURN:
                 await asyncio.sleep(0)
 

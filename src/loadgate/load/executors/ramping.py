@@ -100,10 +100,12 @@ class RampingVus(BaseExecutor):
                 outcome = await iterate(0.0)
             except asyncio.CancelledError:
                 stats.interrupted += 1
+                worker.vu.drop()
                 raise
-            stats.completed += 1
             if outcome is STOPPED:
+                stats.stopped += 1
                 worker.stopped = True
                 return
+            stats.completed += 1
             if not stats.started % TURN:
                 await asyncio.sleep(0)
