@@ -117,7 +117,7 @@ class Session:
         judge = ThresholdJudge(profile.thresholds, recorder, warmup=profile.warmup, metrics=metrics)
         engine = Engine(
             profile.loads,
-            _pools(profile.loads, performance),
+            _pools(profile.loads, performance, lambda: _patience(recorder)),
             recorder,
             self._clock,
             window=_window_width(profile),
@@ -269,11 +269,11 @@ class _Signals:
             self._loop.remove_signal_handler(number)
 
 
-def _pools(loads: Sequence[LoadSpec], performance: Performance) -> dict[str, UserPool]:
+def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callable[[], float]) -> dict[str, UserPool]:
     """A pool for each load; users are numbered over the whole run. Raises ConfigError for a wrong `exec`."""
     ids = itertools.count(1)
     return {
-        load.name: UserPool(performance.role(load.exec, load=load.name, tags=load.tags, env=load.env), ids)
+        load.name: UserPool(performance.role(load.exec, load=load.name, tags=load.tags, env=load.env), ids, patience)
         for load in loads
     }
 

@@ -313,6 +313,15 @@ def test_a_scenario_that_raises_is_counted_with_its_line(tmp_path: Path, target:
     assert "ValueError: odd" in done.out and "buy.py:" in done.out
 
 
+def test_a_script_that_exits_does_not_end_the_run_without_a_verdict(tmp_path: Path, target: str) -> None:
+    (tmp_path / "buy.py").write_text(SCRIPT.replace("    took.add", "    raise SystemExit(0)\n    took.add"))
+    done = loadgate("run", "buy.py", "--url", target, cwd=tmp_path)
+    assert done.code == 3
+    assert "every iteration ended with an error" in " ".join(done.out.split())
+    (tmp_path / "buy.py").write_text(SCRIPT.replace('return reply.json()["id"]', "raise SystemExit(0)"))
+    assert loadgate("run", "buy.py", "--url", target, cwd=tmp_path).code == 2
+
+
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with counting_listener() as (url, connections):

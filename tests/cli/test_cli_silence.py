@@ -58,7 +58,10 @@ def falling_silent(seconds: float) -> Iterator[str]:
         loop.close()
 
 
-@pytest.mark.parametrize("load", ["vus: 5, duration: 4s", "rate: 50/s, duration: 4s"])
+@pytest.mark.parametrize(
+    "load",
+    ["vus: 5, duration: 4s", "rate: 50/s, duration: 4s", 'stages: ["1s:5", "3s:5", "1s:0"], graceful_ramp_down: 1s'],
+)
 def test_a_target_that_falls_silent_is_no_pass(tmp_path: Path, load: str) -> None:
     with falling_silent(1.0) as url:
         (tmp_path / "loadgate.yml").write_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from loadgate.script.role import Outcome, Role
@@ -12,9 +12,10 @@ from loadgate.script.user import User
 class UserVu:
     """One user and the role it plays."""
 
-    __slots__ = ("_iterate", "user")
+    __slots__ = ("_iterate", "_patience", "user")
 
-    def __init__(self, role: Role, user: User) -> None:
+    def __init__(self, role: Role, user: User, patience: Callable[[], float]) -> None:
+        self._patience = patience
         self._iterate = role.iterate
         self.user = user
 
@@ -23,13 +24,18 @@ class UserVu:
         return self._iterate(self.user, planned)
 
     def drop(self) -> None:
+        self.user.http.cut_off(self._patience())
         self.user.http.close()
 
 
 class UserPool:
-    """The users of one load. `ids` numbers them; loads of one run share it."""
+    """The users of one load. `ids` numbers them; loads of one run share it.
 
-    def __init__(self, role: Role, ids: Iterator[int]) -> None:
+    `patience` says after how many seconds without a reply a request that is given up counts as unanswered.
+    """
+
+    def __init__(self, role: Role, ids: Iterator[int], patience: Callable[[], float] = lambda: 1.0) -> None:
+        self._patience = patience
         self._role = role
         self._ids = ids
         self._users: list[User] = []
@@ -37,7 +43,7 @@ class UserPool:
     def acquire_new(self) -> UserVu:
         user = self._role.user(next(self._ids))
         self._users.append(user)
-        return UserVu(self._role, user)
+        return UserVu(self._role, user, self._patience)
 
     def close(self, patience: float) -> None:
         """Drop the connections of every user there ever was.

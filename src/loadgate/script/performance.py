@@ -76,7 +76,7 @@ class Performance:
         try:
             result = hook(user) if inspect.signature(hook).parameters else hook()
             return await result if inspect.isawaitable(result) else result
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"{kind} of {self._script.name} failed: {describe_plain(error)}"
             raise ScriptError(problem_of(error, message), exit_code) from None
         finally:

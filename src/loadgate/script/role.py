@@ -91,7 +91,7 @@ class Role:
             if task is None or task.cancelling():
                 raise
             outcome = self._failed(scenario, error)  # something inside the scenario was cancelled, not the user
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script that exits must not end the run without a verdict
             outcome = self._failed(scenario, error)
         ledger = user.ledger
         iterations, failed, duration = ledger.iterations or ledger.begin_iterations()

@@ -305,7 +305,9 @@ class Connection(asyncio.Protocol):
         """Fail the exchange in flight if it was sent more than `patience` seconds ago."""
         waited = perf_counter() - self._start if self.request is not None else 0.0
         if waited > patience:
-            self.fail(ErrorKind.UNANSWERED, f"no whole reply {waited:.3g} s after it was sent, when the run ended")
+            self.fail(
+                ErrorKind.UNANSWERED, f"no whole reply {waited:.3g} s after it was sent, when its user was given up"
+            )
 
     def drop(self) -> None:
         """Close with its user: an exchange in flight ends without a sample, and whoever waits for it is cancelled."""
