@@ -123,7 +123,6 @@ class Session:
             window=_window_width(profile),
             warmup=profile.warmup,
             on_window=lambda progress: self._on_window(progress, engine, recorder, judge),
-            patience=lambda: _patience(recorder),
         )
         code = asyncio.create_task(asyncio.to_thread(read_code, Path.cwd(), self.env))
         with _Signals() as signals:

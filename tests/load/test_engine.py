@@ -38,7 +38,7 @@ class Sleepers:
     def drop(self) -> None:
         pass
 
-    def close(self, patience: float) -> None:
+    def close(self) -> None:
         self.closed = True
 
 

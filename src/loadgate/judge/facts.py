@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadgate.measure.errors import ErrorCount
+from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder, SeriesKey
 from loadgate.measure.select import Selection
 from loadgate.measure.tally import RateTally, TrendTally
@@ -15,18 +16,6 @@ from loadgate.record.run import LoadRecord, RunState
 
 UNANSWERED: Final = "unanswered"
 """What `clients.base.ErrorKind` calls it; the clients are not this part's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Protocol:
-    """What a protocol's exchanges are counted under."""
-
-    count: str
-    failed: str
-    duration: str
-
-
-_PROTOCOLS: Final = (_Protocol("http_reqs", "http_req_failed", "http_req_duration"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +57,7 @@ def facts(
     troubles: Counter[tuple[str, str, str]] = Counter()
     silent = 0
     service = TrendTally()
-    for protocol in _PROTOCOLS:
+    for protocol in PROTOCOLS:
         total, bad = _share(recorder, protocol.failed)
         exchanges += total
         failed += bad
@@ -76,7 +65,7 @@ def facts(
             kind = key.tags.get("error", "")
             silent += count if kind else 0
             troubles[kind, key.tags.get("status", ""), key.tags.get("name", "")] += count
-        durations = Selection(recorder, protocol.duration).tally(recorder.totals())
+        durations = Selection(recorder, protocol.service).tally(recorder.totals())
         if isinstance(durations, TrendTally):
             service.merge(durations)
     errors = tuple(recorder.errors)
@@ -103,7 +92,7 @@ def _last_reply(recorder: Recorder) -> float:
     """End of the last window in which a reply came, in seconds since the start."""
     replied = {
         series
-        for protocol in _PROTOCOLS
+        for protocol in PROTOCOLS
         for series in Selection(recorder, protocol.failed).series()
         if "error" not in recorder.describe(series).tags
     }

@@ -124,7 +124,7 @@ def _cut_off(facts: Facts) -> list[str]:
     used_up = [
         f"load `{load.name}`: users had nothing more to do after {load.completed:,} iterations ({facts.stopped})"
         for load in facts.loads
-        if load.stopped and (load.executor in _PLANNED and load.completed < PLAN_LIMIT * load.planned)
+        if load.stopped and load.executor in _PLANNED and load.completed < PLAN_LIMIT * load.planned
     ]
     if used_up:
         return used_up
@@ -138,13 +138,10 @@ def _cut_off(facts: Facts) -> list[str]:
         for load in facts.loads
         if load.executor in _OPEN and load.completed and load.interrupted > (1.0 - PLAN_LIMIT) * load.planned
     ]
-    return (
-        idle
-        + open_ended
-        + [
-            f"load `{load.name}`: {load.started:,} of {load.planned:,} iterations were started before its time was over; "
-            "raise maxDuration, or ask for fewer"
-            for load in facts.loads
-            if load.executor in _COUNTED and load.started < PLAN_LIMIT * load.planned
-        ]
-    )
+    out_of_time = [
+        f"load `{load.name}`: {load.started:,} of {load.planned:,} iterations were started before its time was over; "
+        "raise maxDuration, or ask for fewer"
+        for load in facts.loads
+        if load.executor in _COUNTED and load.started < PLAN_LIMIT * load.planned
+    ]
+    return idle + open_ended + out_of_time

@@ -98,10 +98,7 @@ class _Lag:
 
 
 class Engine:
-    """Runs `loads` over users of `pools` (one pool for each load, by its name). Use once.
-
-    `patience` says, when the run is over, after how many seconds without a reply a request counts as unanswered.
-    """
+    """Runs `loads` over users of `pools` (one pool for each load, by its name). Use once."""
 
     def __init__(
         self,
@@ -113,7 +110,6 @@ class Engine:
         window: float,
         warmup: float,
         on_window: OnWindow,
-        patience: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._loads = loads
         self._pools = pools
@@ -122,7 +118,6 @@ class Engine:
         self._width = window
         self._warmup = warmup
         self._on_window = on_window
-        self._patience = patience
         self._stats = {load.name: LoadStats() for load in loads}
         self._health = HealthLog()
         self._lag = _Lag(clock)
@@ -165,9 +160,8 @@ class Engine:
             if self._tick is not None:
                 self._tick.cancel()
             self._lag.stop()
-            patience = self._patience()
             for pool in self._pools.values():
-                pool.close(patience)
+                pool.close()
         self._close_window(self._clock.now())
         return self.so_far()
 

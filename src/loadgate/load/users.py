@@ -24,8 +24,7 @@ class UserVu:
         return self._iterate(self.user, planned)
 
     def drop(self) -> None:
-        self.user.http.cut_off(self._patience())
-        self.user.http.close()
+        _give_up(self.user, self._patience())
 
 
 class UserPool:
@@ -45,12 +44,18 @@ class UserPool:
         self._users.append(user)
         return UserVu(self._role, user, self._patience)
 
-    def close(self, patience: float) -> None:
-        """Drop the connections of every user there ever was.
-
-        Requests that have waited longer than `patience` (s) are first recorded as unanswered: that they have no end must
-        not mean that nobody hears of them.
-        """
+    def close(self) -> None:
+        """Drop the connections of every user there ever was."""
+        patience = self._patience()
         for user in self._users:
-            user.http.cut_off(patience)
-            user.http.close()
+            _give_up(user, patience)
+
+
+def _give_up(user: User, patience: float) -> None:
+    """Drop the connections of `user`.
+
+    Requests that have waited longer than `patience` (s) are first recorded as unanswered: that they have no end must not
+    mean that nobody hears of them.
+    """
+    user.http.cut_off(patience)
+    user.http.close()

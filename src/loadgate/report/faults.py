@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.tally import RateTally
 from loadgate.record.run import Run
-from loadgate.report.protocols import PROTOCOLS
 from loadgate.report.steps import failure_of
 
 

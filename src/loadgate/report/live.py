@@ -16,13 +16,13 @@ from loadgate.config.load import Executor, LoadSpec
 from loadgate.measure.errors import ErrorLog
 from loadgate.measure.health import Health, HealthSample, judge_health
 from loadgate.measure.histogram import Histogram
+from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import SeriesKey
 from loadgate.measure.tally import CounterTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window
 from loadgate.record.verdict import ThresholdResult
 from loadgate.report.figures import figure
 from loadgate.report.frame import ErrorGlance, Frame, FrameRow, FrameStep
-from loadgate.report.protocols import PROTOCOLS
 from loadgate.report.stages import stage_at, stage_spans
 from loadgate.report.steps import failure_of
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from loadgate.measure.histogram import Histogram
+from loadgate.measure.protocols import PROTOCOLS, Protocol
 from loadgate.measure.tally import CounterTally, RateTally, TrendTally
 from loadgate.record.run import Run
-from loadgate.report.protocols import PROTOCOLS, Protocol
 
 WAITING_SHARE = 1.2
 WAITING_MS = 1.0

@@ -19,7 +19,6 @@ from loadgate.clients.http.response import Headers, Response
 from loadgate.clients.http.stack import Context, HttpStack
 from loadgate.clients.transport import ConnectMarks, Origin
 
-__all__ = ["Context", "HttpClient", "HttpStack"]
 
 CONNECTIONS_PER_ORIGIN: Final = 6
 """Connections one user opens to one origin when it sends several requests at once: k6's `batchPerHost`."""
@@ -142,39 +141,33 @@ class HttpClient:
         return self.send(request)
 
     def get(self, url: str, **options: Any) -> Awaitable[Response]:
+        # as `_ask` does, without the call: this is the hot path of most scenarios
         if options:
             return self.request("GET", url, **options)
         return self.send(self.context.prepared.get(("GET", url)) or self._plain("GET", url))
 
     def head(self, url: str, **options: Any) -> Awaitable[Response]:
-        if options:
-            return self.request("HEAD", url, **options)
-        return self.send(self.context.prepared.get(("HEAD", url)) or self._plain("HEAD", url))
+        return self._ask("HEAD", url, options)
 
     def options(self, url: str, **options: Any) -> Awaitable[Response]:
-        if options:
-            return self.request("OPTIONS", url, **options)
-        return self.send(self.context.prepared.get(("OPTIONS", url)) or self._plain("OPTIONS", url))
+        return self._ask("OPTIONS", url, options)
 
     def delete(self, url: str, **options: Any) -> Awaitable[Response]:
-        if options:
-            return self.request("DELETE", url, **options)
-        return self.send(self.context.prepared.get(("DELETE", url)) or self._plain("DELETE", url))
+        return self._ask("DELETE", url, options)
 
     def post(self, url: str, **options: Any) -> Awaitable[Response]:
-        if options:
-            return self.request("POST", url, **options)
-        return self.send(self.context.prepared.get(("POST", url)) or self._plain("POST", url))
+        return self._ask("POST", url, options)
 
     def put(self, url: str, **options: Any) -> Awaitable[Response]:
-        if options:
-            return self.request("PUT", url, **options)
-        return self.send(self.context.prepared.get(("PUT", url)) or self._plain("PUT", url))
+        return self._ask("PUT", url, options)
 
     def patch(self, url: str, **options: Any) -> Awaitable[Response]:
+        return self._ask("PATCH", url, options)
+
+    def _ask(self, method: str, url: str, options: dict[str, Any]) -> Awaitable[Response]:
         if options:
-            return self.request("PATCH", url, **options)
-        return self.send(self.context.prepared.get(("PATCH", url)) or self._plain("PATCH", url))
+            return self.request(method, url, **options)
+        return self.send(self.context.prepared.get((method, url)) or self._plain(method, url))
 
     def _plain(self, method: str, url: str) -> Request:
         """A request without options, made once per context and URL: then only its bytes are sent."""

@@ -22,7 +22,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT: Final = 1024
 _KEPT_LENGTH: Final = 4096
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-known_heads: dict[bytes, Head] = {}
+_known_heads: dict[bytes, Head] = {}
 """Heads parsed lately, by their bytes."""
 
 
@@ -59,13 +59,13 @@ class Head:
 
 def parse_head(raw: bytes) -> Head:
     """The head in `raw` (without the empty line that ends it). Raises ExchangeError(protocol)."""
-    head = known_heads.get(raw)
+    head = _known_heads.get(raw)
     if head is None:
         head = Head(raw)
         if len(raw) <= _KEPT_LENGTH:
-            if len(known_heads) >= _KEPT:
-                known_heads.clear()
-            known_heads[raw] = head
+            if len(_known_heads) >= _KEPT:
+                _known_heads.clear()
+            _known_heads[raw] = head
     return head
 
 
