@@ -19,7 +19,6 @@ from loadgate.clients.http.response import Headers, Response
 from loadgate.clients.http.stack import Context, HttpStack
 from loadgate.clients.transport import ConnectMarks, Origin
 
-
 CONNECTIONS_PER_ORIGIN: Final = 6
 """Connections one user opens to one origin when it sends several requests at once: k6's `batchPerHost`."""
 
