@@ -245,6 +245,25 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, target: str) -> None:
     assert read_run(tmp_path / "loadgate-out").loads[0].interrupted == 3
 
 
+def test_ctrl_c_after_the_planned_end_is_no_pass_either(tmp_path: Path, target: str) -> None:
+    with start("run", "--url", f"{target}/delay/3000", "--vus", "2", "--duration", "1s", cwd=tmp_path) as process:
+        try:
+            assert process.stderr is not None
+            while "finishing" not in (line := process.stderr.readline()):
+                assert line, "it ended before it could be interrupted"
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=30)
+        except BaseException:
+            process.kill()
+            raise
+    assert process.returncode == 130
+    last = out.rstrip().splitlines()[-1]
+    assert last.startswith("INVALID  the run was interrupted") and last.endswith("exit 130"), out
+    verdict = read_run(tmp_path / "loadgate-out").verdict
+    assert verdict.word is Word.INVALID
+    assert "while its last iterations were under way" in verdict.reasons[0]
+
+
 def test_a_termination_is_an_interruption(tmp_path: Path, target: str) -> None:
     done = interrupted(tmp_path, signal.SIGTERM, "--url", target, "--vus", "1", "--duration", "60s")
     assert done.code == 130

@@ -49,6 +49,7 @@ FAILED_TEXT = "not one request succeeded: all 100 failed, most often status 503 
 NOTHING = replace(FINE, iterations=0, exchanges=0, answered=0, service_ms=math.nan)
 STOPPED = replace(FINE, state=RunState.INTERRUPTED, elapsed=12.34)
 STOPPED_TEXT = "the run was interrupted after 12.3s, before its load had ended"
+DRAINING_TEXT = "the run was interrupted after 30.2s, while its last iterations were under way"
 MISSED_TEXT = "achieved 1/s of 9/s planned"
 
 
@@ -61,7 +62,6 @@ MISSED_TEXT = "achieved 1/s of 9/s planned"
         (replace(FINE, exchanges=0, answered=0), (HOLDS,), HONEST, Word.PASS, ()),
         (replace(FINE, iterations=0), (HOLDS,), HONEST, Word.PASS, ()),
         (replace(FINE, failed=99), (HOLDS,), HONEST, Word.PASS, ()),
-        (replace(FINE, state=RunState.INTERRUPTED), (HOLDS,), HONEST, Word.PASS, ()),
         # a late generator voids times, but it makes no reply wrong
         (FINE, (BROKEN,), LATE, Word.INVALID, LATE.reasons),
         (FINE, (FAILING,), LATE, Word.FAIL, (FAILING_TEXT, *LATE.reasons)),
@@ -126,6 +126,7 @@ MISSED_TEXT = "achieved 1/s of 9/s planned"
         (STOPPED, (HOLDS,), HONEST, Word.INVALID, (STOPPED_TEXT,)),
         (replace(STOPPED, loads=(COUNTED,)), (HOLDS,), HONEST, Word.INVALID, (STOPPED_TEXT,)),
         (STOPPED, (HOLDS,), SLOW_TARGET, Word.INVALID, (STOPPED_TEXT, MISSED_TEXT)),
+        (replace(STOPPED, elapsed=30.2), (HOLDS,), HONEST, Word.INVALID, (DRAINING_TEXT,)),
         (
             replace(FINE, state=RunState.ABORTED, elapsed=9.0),
             (HOLDS,),

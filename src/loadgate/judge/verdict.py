@@ -6,9 +6,9 @@
 3. FAIL if a threshold on a share is broken (failed requests, checks): no delay of the generator's makes a reply wrong.
    INVALID if the generator was not honest (`measure.health`): its delay would be taken for the target's.
 4. FAIL if a threshold is broken, or has no data: missing data is never a pass.
-5. INVALID if the run is not the one that was asked for: stopped before its end, fewer starts than planned because the target
-   was too slow, iterations cut off by a maximum duration or without an end when the grace was over, users whose data was
-   used up, a target that fell silent.
+5. INVALID if the run is not the one that was asked for: stopped before its end, interrupted at any time, fewer starts than
+   planned because the target was too slow, iterations cut off by a maximum duration or without an end when the grace was
+   over, users whose data was used up, a target that fell silent.
 6. PASS.
 
 So a threshold that is broken is a FAIL even where the run was cut short, because more load would not have mended it; a run
@@ -100,8 +100,9 @@ def _unsuccessful(facts: Facts) -> list[str]:
 
 def _cut_short(facts: Facts, thresholds: Sequence[ThresholdResult]) -> list[str]:
     at = format_duration(round(facts.elapsed, 1))
-    if facts.state is RunState.INTERRUPTED and facts.elapsed < facts.planned:
-        return [f"the run was interrupted after {at}, before its load had ended"]
+    if facts.state is RunState.INTERRUPTED:
+        when = "before its load had ended" if facts.elapsed < facts.planned else "while its last iterations were under way"
+        return [f"the run was interrupted after {at}, {when}"]
     if facts.state is RunState.ABORTED and not any(result.aborted for result in thresholds):
         return [f"the run was stopped after {at}, before its load had ended"]
     return []
