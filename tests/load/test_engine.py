@@ -121,10 +121,10 @@ def test_users_in_the_middle_of_an_iteration_are_the_vus() -> None:
 def test_a_reason_given_at_a_window_stops_the_run() -> None:
     end, _, seen = play(
         spec("constant-vus", vus=1, duration=60.0),
-        0.5,
+        0.375,
         on_window=lambda progress: "too slow" if progress.elapsed >= 2.0 else None,
     )
-    assert (end.state, end.reason, end.duration) == (EndState.ABORTED, "too slow", 2.0)
+    assert (end.state, end.reason, end.duration) == (EndState.ABORTED, "too slow", 2.25)
     assert len(seen) <= 3
 
 
@@ -148,6 +148,18 @@ def test_a_loop_that_stands_still_is_late_for_every_look_it_missed() -> None:
     [first, *_] = end.health
     assert first.loop_lag_ms == pytest.approx(250.0, abs=20.0)
     assert first.late[0] > 0.3, "of a second, half was spent standing still"
+
+
+def test_an_error_of_whoever_watches_ends_the_run_at_once() -> None:
+    times = []
+
+    def fail(progress: Progress) -> None:
+        times.append(progress.elapsed)
+        raise RuntimeError("no screen left")
+
+    with pytest.raises(RuntimeError, match="no screen left"):
+        play(spec("constant-vus", vus=1, duration=60.0), 0.5, on_window=fail)
+    assert len(times) == 1
 
 
 def test_an_error_in_a_pool_is_raised_and_everything_is_closed() -> None:

@@ -258,7 +258,8 @@ def test_anomalies_of_different_exchanges_add_up_over_buffers() -> None:
         recorder.exchange(series, 1, 2, START, START + 2, START + 2, START + 1)
         recorder.exchange(series, 1, 2, START + 3, START + 1, START + 2, START + 2)
         recorder.exchange(series, 1, 2, START, START, START + 2, START + 1)
-        recorder.flush()
+        for _ in range(BUFFER - 3):
+            recorder.exchange(series, 1, 2, START, START, START + 1, START + 1)
     recorder.exchange(series, 1, 2, START, START, START, START)
     recorder.close_window(START + 5)
     assert recorder.clock_anomalies == 6

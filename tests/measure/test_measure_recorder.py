@@ -74,20 +74,31 @@ def test_a_buffer_that_fills_in_mid_window_loses_nothing(recorder: Recorder) -> 
     assert window.tallies[gauge] == GaugeTally(9.0, 9.0, 9.0, 3 * BUFFER + 8)
 
 
-def test_flushing_in_mid_window_changes_nothing(recorder: Recorder) -> None:
-    ids = declare(recorder, 2)
-    trend = recorder.series(TREND, {})
-    other = Recorder(start=START)
-    assert (declare(other, 2), other.series(TREND, {})) == (ids, trend)
-    exchanges = Exchanges.random(5, 60, 2, late=True)
-    for each, flushes in ((recorder, True), (other, False)):
-        for value in range(10):
-            exchanges.feed(each, ids)
-            each.add(trend, float(value))
-            if flushes:
-                each.flush()
-                each.flush()
-    assert recorder.close_window(START + 1).tallies == other.close_window(START + 1).tallies
+@pytest.mark.parametrize("late_rows", [60, BUFFER + 5])
+@pytest.mark.parametrize("steps", [0, 1, 3, 7, 1000])
+def test_samples_that_come_while_a_window_is_closed_belong_to_the_next(steps: int, late_rows: int) -> None:
+    piecewise, at_once = Recorder(start=START), Recorder(start=START)
+    first, second = Exchanges.random(5, 300, 2, late=True), Exchanges.random(6, late_rows, 2, pieces=True)
+    windows = {}
+    for recorder in (piecewise, at_once):
+        ids = declare(recorder, 2)
+        trend, live = recorder.series(TREND, {}), recorder.counter(COUNTER, {})
+        first.feed(recorder, ids)
+        recorder.phase(ids[0], "connecting", 0.25)
+        recorder.add(trend, 1.0)
+        live.total += 1.0
+        closing = recorder.closing(START + 1)
+        for _ in range(steps if recorder is piecewise else 1000):
+            closing.step()
+        second.feed(recorder, ids)
+        recorder.phase(ids[0], "connecting", 0.5)
+        recorder.add(trend, 2.0)
+        live.total += 2.0
+        later = recorder.close_window(START + 2)
+        windows[recorder] = (closing.finish(), later)
+        assert list(recorder.windows) == [closing.window, later]
+    assert windows[piecewise] == windows[at_once]
+    assert piecewise.totals() == at_once.totals()
 
 
 def test_negative_values_of_an_authors_trend_keep_their_sign(recorder: Recorder) -> None:

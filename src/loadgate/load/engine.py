@@ -23,7 +23,7 @@ from loadgate.load.users import UserPool
 from loadgate.measure.health import HealthSample, late_shares
 from loadgate.measure.health_log import HealthLog
 from loadgate.measure.metric import BUILTIN
-from loadgate.measure.recorder import Recorder
+from loadgate.measure.recorder import Closing, Recorder
 from loadgate.measure.windows import Window
 
 LAG_PERIOD = 0.02
@@ -125,6 +125,7 @@ class Engine:
         self._state = EndState.COMPLETE
         self._reason = ""
         self._tick: Handle | None = None
+        self._ended: asyncio.Queue[tuple[Closing, HealthSample] | None] = asyncio.Queue()
         self._origin = 0.0
         self._cpu = 0.0
         self._at = 0.0
@@ -149,21 +150,27 @@ class Engine:
         self._schedule(origin)
         try:
             async with asyncio.TaskGroup() as group:
-                for load in self._loads:
-                    run = executors.run(
-                        load, self._pools[load.name], self._clock, self._stats[load.name], self._stop, origin
-                    )
-                    group.create_task(run)
+                group.create_task(self._watch())
+                await self._run_loads()
+                self._end_window(self._clock.now())
+                self._ended.put_nowait(None)
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            raise _first(errors) from None
+        return self.so_far()
+
+    async def _run_loads(self) -> None:
+        origin, clock = self._origin, self._clock
+        try:
+            async with asyncio.TaskGroup() as group:
+                for load in self._loads:
+                    stats = self._stats[load.name]
+                    group.create_task(executors.run(load, self._pools[load.name], clock, stats, self._stop, origin))
         finally:
             if self._tick is not None:
                 self._tick.cancel()
             self._lag.stop()
             for pool in self._pools.values():
                 pool.close()
-        self._close_window(self._clock.now())
-        return self.so_far()
 
     def so_far(self) -> RunEnd:
         """What would be left if the run ended with the window that was closed last."""
@@ -180,17 +187,13 @@ class Engine:
     def _on_tick(self) -> None:
         now = self._clock.now()
         self._schedule(now)
-        reason = self._close_window(now)
-        if reason is not None and not self._stop.requested:
-            self._state = EndState.ABORTED
-            self._reason = reason
-            self._stop.request()
+        self._end_window(now)
 
-    def _close_window(self, now: float) -> str | None:
-        """End the window at clock time `now` and tell whoever watches."""
+    def _end_window(self, now: float) -> None:
+        """End the window at clock time `now`; `_watch` does what has to be done with it."""
         width = now - self._at
         if width <= 0.0:
-            return None
+            return
         started = dropped = 0
         add, series = self._recorder.add, self._recorder.series
         for load in self._loads:
@@ -205,7 +208,7 @@ class Engine:
                 add(series(BUILTIN["dropped_iterations"], {**load.tags, "scenario": load.name}), lost)
         add(series(BUILTIN["vus"], {}), sum(stats.active for stats in self._stats.values()))
         add(series(BUILTIN["vus_max"], {}), sum(stats.allocated for stats in self._stats.values()))
-        window = self._recorder.close_window(now)
+        closing = self._recorder.closing(now)
         cpu = time.process_time()
         lag = self._lag.take()
         sample = HealthSample(
@@ -218,8 +221,30 @@ class Engine:
             late=late_shares(lag),
         )
         self._cpu, self._at = cpu, now
-        self._health.append(sample)
-        return self._on_window(Progress(now - self._origin, window, sample, self._stats))
+        self._ended.put_nowait((closing, sample))
+
+    async def _watch(self) -> None:
+        """Close the windows that ended and tell whoever watches, until the run is over.
+
+        The loop turns between the pieces of this work: at once they would hold up every reply that comes meanwhile.
+        """
+        while (ended := await self._ended.get()) is not None:
+            closing, sample = ended
+            while closing.step():
+                await asyncio.sleep(0)
+            self._health.append(sample)
+            reason = self._on_window(Progress(sample.at, closing.window, sample, self._stats))
+            if reason is not None and not self._stop.requested:
+                self._state = EndState.ABORTED
+                self._reason = reason
+                self._stop.request()
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error itself in the first of groups within groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def raise_file_limit() -> None:

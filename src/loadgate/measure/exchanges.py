@@ -8,7 +8,7 @@ under a set of trends; they part at the end of the window.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,9 @@ _SLACK: Final = 1e-3
 
 DURATION, LATENCY, WAITING, RECEIVING, SENDING = TRENDS = 1, 2, 4, 8, 16
 PHASES: Final = ("blocked", "connecting", "tls_handshaking")
+
+Phases = dict[tuple[int, str], list[float]]
+"""Milliseconds by exchange series and phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class ExchangeRows:
         self._counts: Indices = np.zeros(0, np.int64)
         self._sent: Indices = np.zeros(0, np.int64)
         self._received: Indices = np.zeros(0, np.int64)
-        self._phases: dict[tuple[int, str], list[float]] = {}
+        self._phases: Phases = {}
 
     def declare(self, protocol: str, tags: Mapping[str, str], *, failed: bool) -> int:
         """A new exchange series: ids count from 0."""
@@ -155,8 +158,13 @@ class ExchangeRows:
             self.anomalies += int(np.count_nonzero(self._backwards))
             self._backwards = None
 
-    def take(self, tallies: dict[int, Tally]) -> None:
-        """Put the window's tallies into `tallies` and begin the next window."""
+    def part(self) -> Phases:
+        """What `phase` was told so far; what it is told from now on belongs to the next window."""
+        phases, self._phases = self._phases, {}
+        return phases
+
+    def taking(self, tallies: dict[int, Tally], phases: Phases) -> Iterator[None]:
+        """Put the window's tallies into `tallies` piece by piece and begin the next window. No rows may come meanwhile."""
         trends: dict[tuple[int, int], Histogram] = {}
         histograms = self._cells.take()
         for (kinds, owner), cell in self._numbers.items():
@@ -168,6 +176,7 @@ class ExchangeRows:
                         trends[trend, owner] = histogram.copy()
                     else:
                         held.merge(histogram)
+        yield
         for number in np.flatnonzero(self._counts).tolist():
             exchange, count = self._exchanges[number], int(self._counts[number])
             put(tallies, exchange.count, CounterTally(float(count)))
@@ -177,8 +186,11 @@ class ExchangeRows:
             for trend, series in exchange.trends.items():
                 put(tallies, series, _filled(trends.get((trend, number)), count))
             for phase, series in exchange.phases.items():
-                taken = self._phases.pop((number, phase), None)
+                taken = phases.pop((number, phase), None)
                 put(tallies, series, _filled(None if taken is None else Histogram.of(taken), count))
+            yield
+        for key, early in phases.items():  # of exchanges that have not ended yet
+            self._phases[key] = early + self._phases.get(key, [])
         self._numbers.clear()
         self._counts[:] = 0
         self._sent[:] = 0

@@ -1,19 +1,19 @@
 """Where samples go. The hot path writes one fixed row a sample; NumPy turns rows into histograms in bulk.
 
 A row costs one `pack_into` (90 ns, a fraction of extending an `array`). A full buffer of rows is flushed at once, a
-fraction of a millisecond, so that the event loop is never held up for long. Tags are joined to small integers when a
-series is first met, never for a sample.
+fraction of a millisecond, and a window can be closed piece by piece, so that the event loop is never held up for long.
+Tags are joined to small integers when a series is first met, never for a sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from loadgate.measure.errors import ErrorLog
-from loadgate.measure.exchanges import ROW, ExchangeRows
+from loadgate.measure.exchanges import ROW, ExchangeRows, Phases
 from loadgate.measure.metric import Metric
 from loadgate.measure.names import MOST_SERIES, OTHER, Names
 from loadgate.measure.points import POINT, PointRows
@@ -21,6 +21,8 @@ from loadgate.measure.tally import CounterTally, RateTally, Tally, merge_into
 from loadgate.measure.windows import Window, WindowLog
 
 _ROWS: Final = 4096
+_PIECE: Final = 16
+"""Series that are added to the totals in one piece of closing a window: a tenth of a millisecond."""
 _pack_row = ROW.pack_into
 _pack_point = POINT.pack_into
 _ROW_SIZE: Final = ROW.size
@@ -35,6 +37,27 @@ class SeriesKey:
 
     metric: Metric
     tags: Mapping[str, str]
+
+
+class Closing:
+    """A window that is being closed. The event loop may turn between two pieces of the work; samples that come meanwhile
+    belong to the next window.
+    """
+
+    def __init__(self, window: Window, pieces: Iterator[None]) -> None:
+        self.window = window
+        """Whole when the work is done."""
+        self._pieces = pieces
+
+    def step(self) -> bool:
+        """Do the next piece, some tenths of a millisecond; False when none was left."""
+        return next(self._pieces, self) is not self
+
+    def finish(self) -> Window:
+        """Do all that is left."""
+        while self.step():
+            pass
+        return self.window
 
 
 class Recorder:
@@ -60,10 +83,11 @@ class Recorder:
         self._points = PointRows()
         self._rates: dict[int, RateTally] = {}
         self._counters: dict[int, CounterTally] = {}
-        self._rows = bytearray(_ROW_SIZE * _ROWS)
+        self._rows, self._spare_rows = bytearray(_ROW_SIZE * _ROWS), bytearray(_ROW_SIZE * _ROWS)
         self._row = 0
-        self._point_rows = bytearray(_POINT_SIZE * _ROWS)
+        self._point_rows, self._spare_points = bytearray(_POINT_SIZE * _ROWS), bytearray(_POINT_SIZE * _ROWS)
         self._point = 0
+        self._closing = Closing(Window(0.0, 0.0), iter(()))
 
     # -- series
 
@@ -153,7 +177,7 @@ class Recorder:
         at = self._row
         _pack_row(self._rows, at, series, sent, received, sending, planned, start, first, end)
         if at == _LAST_ROW:
-            self._flush_rows(_ROWS)
+            self._flush_rows()
         else:
             self._row = at + _ROW_SIZE
 
@@ -162,7 +186,7 @@ class Recorder:
         at = self._point
         _pack_point(self._point_rows, at, series, value)
         if at == _LAST_POINT:
-            self._flush_points(_ROWS)
+            self._flush_points()
         else:
             self._point = at + _POINT_SIZE
 
@@ -183,34 +207,55 @@ class Recorder:
 
     def begin(self, start: float) -> None:
         """Forget every sample so far (what setup did) and let the run begin at clock time `start`. Series ids stay."""
-        self.flush()
-        forgotten: dict[int, Tally] = {}
-        self._exchanges.take(forgotten)
-        self._points.take(forgotten)
-        self._take_live(forgotten)
+        self._part(Window(0.0, 0.0)).finish()
         self.errors = ErrorLog()
         self.start = self._at = start
 
-    def flush(self) -> None:
-        """Turn all rows still in the buffers into histograms."""
-        self._flush_rows(self._row // _ROW_SIZE)
-        self._flush_points(self._point // _POINT_SIZE)
+    def closing(self, now: float) -> Closing:
+        """End the current window at clock time `now`; the next one begins there. The work is left to who is given it.
 
-    def close_window(self, now: float) -> Window:
-        """End the current window at clock time `now` and return it; the next one begins there."""
-        self.flush()
+        A window that is still being closed is finished first. It is in `windows` and `totals` when all the work is done.
+        """
         start, self._at = self._at, now
         warmup = start - self.start < self.warmup - 1e-9
-        window = Window(start - self.start, now - self.start, warmup)
-        self._exchanges.take(window.tallies)
-        self._points.take(window.tallies)
+        return self._part(Window(start - self.start, now - self.start, warmup), keep=True)
+
+    def close_window(self, now: float) -> Window:
+        """As `closing`, at once."""
+        return self.closing(now).finish()
+
+    def _part(self, window: Window, *, keep: bool = False) -> Closing:
+        """Part the samples so far, which are to be put into `window`, from those to come."""
+        self._closing.finish()
+        rows, points = self._row // _ROW_SIZE, self._point // _POINT_SIZE
+        self._rows, self._spare_rows, self._row = self._spare_rows, self._rows, 0
+        self._point_rows, self._spare_points, self._point = self._spare_points, self._point_rows, 0
         self._take_live(window.tallies)
-        if not warmup:
-            for series, tally in window.tallies.items():
+        self._closing = Closing(window, self._pieces(window, rows, points, self._exchanges.part(), keep))
+        return self._closing
+
+    def _pieces(self, window: Window, rows: int, points: int, phases: Phases, keep: bool) -> Iterator[None]:
+        """Fill `window` from the spare buffers; `keep` it in the log, and in the totals after the warm-up."""
+        if rows:
+            self._exchanges.take_rows(self._spare_rows, rows)
+            yield
+        if points:
+            self._points.take_rows(self._spare_points, points)
+            yield
+        yield from self._exchanges.taking(window.tallies, phases)
+        self._points.take(window.tallies)
+        yield
+        if not keep:
+            return
+        if not window.warmup:
+            for number, (series, tally) in enumerate(window.tallies.items(), 1):
                 merge_into(self._totals, series, tally)
+                if number % _PIECE == 0:
+                    yield
+            yield
         window.shrink()
+        yield
         self.windows.append(window)
-        return window
 
     def totals(self) -> Mapping[int, Tally]:
         """Everything since the end of the warm-up up to the last closed window, by series id."""
@@ -227,15 +272,16 @@ class Recorder:
                 merge_into(tallies, series, counter)
                 counter.total = 0.0
 
-    def _flush_rows(self, count: int) -> None:
+    def _flush_rows(self) -> None:
+        """Count the rows of a full buffer. What belongs to the window before has to be out of the way."""
+        self._closing.finish()
         self._row = 0
-        if count:
-            self._exchanges.take_rows(self._rows, count)
+        self._exchanges.take_rows(self._rows, _ROWS)
 
-    def _flush_points(self, count: int) -> None:
+    def _flush_points(self) -> None:
+        self._closing.finish()
         self._point = 0
-        if count:
-            self._points.take_rows(self._point_rows, count)
+        self._points.take_rows(self._point_rows, _ROWS)
 
 
-__all__ = ["OTHER", "Recorder", "SeriesKey"]
+__all__ = ["OTHER", "Closing", "Recorder", "SeriesKey"]
