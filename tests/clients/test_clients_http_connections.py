@@ -206,8 +206,8 @@ def test_a_request_is_not_sent_into_a_connection_whose_end_is_known() -> None:
         async with RawServer() as server:
             user = here.user()
             assert (await user.post(f"{server.url}/")).ok
-            assert user._connection is not None
-            user._connection.eof_received()
+            assert user._first is not None
+            user._first.eof_received()
             assert (await user.post(f"{server.url}/")).ok
             assert server.connections == 2
             assert not here.errors()

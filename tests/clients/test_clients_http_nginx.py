@@ -214,7 +214,7 @@ def test_a_connection_closed_for_idleness_is_replaced_unseen(server: Nginx) -> N
             response = await user.post(f"{base(server, 'brief')}/index.html")
             assert response.status == 405, repr(response)
             async with asyncio.timeout(5):
-                while user._connection is not None:
+                while user._first is not None:
                     await asyncio.sleep(0.005)
         assert here.counts() == {"405": 3}
 

@@ -279,8 +279,8 @@ def test_a_request_never_overtakes_the_rest_of_the_one_before_it(size: int) -> N
             user = here.user()
             for turn in range(3):
                 assert (await user.get(f"{server.url}/")).status == 200
-                assert user._connection is not None and user._connection._transport is not None
-                narrow = user._connection._transport.get_extra_info("socket")
+                assert user._first is not None and user._first._transport is not None
+                narrow = user._first._transport.get_extra_info("socket")
                 narrow.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
                 response = await user.post(f"{server.url}/", data=b"x" * size)
                 assert response.status == 401
@@ -302,8 +302,8 @@ def test_the_rest_of_a_request_follows_as_the_server_takes_it() -> None:
             user = here.user()
             for _ in range(2):
                 assert (await user.get(f"{server.url}/")).ok
-                assert user._connection is not None and user._connection._transport is not None
-                narrow = user._connection._transport.get_extra_info("socket")
+                assert user._first is not None and user._first._transport is not None
+                narrow = user._first._transport.get_extra_info("socket")
                 narrow.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
                 response = await user.post(f"{server.url}/", data=body)
                 assert response.ok

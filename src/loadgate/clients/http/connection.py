@@ -26,7 +26,7 @@ from loadgate.clients.http.response import Response
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 
 if TYPE_CHECKING:
-    from loadgate.clients.http.client import HttpClient
+    from loadgate.clients.http.pool import ConnectionPool
 
 CONTINUE_WAIT: Final = 1.0
 """Seconds to wait for `100 Continue` before the body is sent all the same (RFC 9110 section 10.1.1)."""
@@ -52,8 +52,8 @@ class Connection(asyncio.Protocol):
         "_held_body",
         "_loop",
         "_marks",
-        "_owner",
         "_planned",
+        "_pool",
         "_reader",
         "_received",
         "_record",
@@ -70,10 +70,10 @@ class Connection(asyncio.Protocol):
         "request",
     )
 
-    def __init__(self, owner: HttpClient, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
-        self._owner = owner
+    def __init__(self, pool: ConnectionPool, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
         self._loop = loop
-        self._record = owner.stack.recorder.exchange
+        self._record = pool.stack.recorder.exchange
         self._transport: asyncio.Transport | None = None
         self._fd = -1
         self._reader: ReplyReader | None = None
@@ -202,9 +202,9 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter
         if not waiter.done():
             waiter.set_result(response)
-        owner = self._owner
-        if owner.queue:
-            owner.pump()
+        pool = self._pool
+        if pool.queue:
+            pool.pump()
 
     def _read(self, reader: ReplyReader, request: Request, data: bytes, end: float) -> None:
         self._received += len(data)
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
         body = reader.body
         if head.encoding and body:
             body = decode_body(body, head.encoding)
-        following = self._owner.following(request, head) if head.redirect else None
+        following = self._pool.following(request, head) if head.redirect else None
         series, ok = request.step.hop(head.status) if following else request.step.outcome(head.status)
         times = (self._planned, self._start, self._first, end)
         sending = self._sending(self._first)
@@ -236,7 +236,8 @@ class Connection(asyncio.Protocol):
         self._rest()
         if not reusable:
             self.close()
-        self._owner.finish(request, head, response, waiter, following)
+        self._pool.finish(request, head, response, waiter, following)
+        self._pool.pump()
 
     def _body_unsent(self) -> bool:
         """Whether the server answered before it had the whole request: the stream is out of step then."""
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
 
     def _record_phases(self, series: int, sending: float) -> tuple[float, float, float, float]:
         """Record what only a connection's first exchange has, and return all four phases in seconds."""
-        phase = self._owner.stack.recorder.phase
+        phase = self._pool.stack.recorder.phase
         marks = self._marks or ConnectMarks()
         if marks.blocked:
             phase(series, "blocked", marks.blocked)
@@ -294,7 +295,7 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter
         self._rest()
         self.close()
-        self._owner.failed(request, kind, text, times, phases, waiter)
+        self._pool.failed(request, kind, text, times, phases, waiter)
 
     @property
     def abandoned(self) -> bool:
@@ -317,7 +318,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._rest()
-        self._owner.forget(self)
+        self._pool.forget(self)
         self._fd = -1  # the number may soon belong to another connection
         if self._timer is not None:
             self._timer.cancel()
@@ -368,7 +369,7 @@ class Connection(asyncio.Protocol):
             or perf_counter() - self._start > _CROSSING
         ):
             text = describe(exc) if exc else "connection closed before the reply"
-            if self._fresh and self.origin.tls and self._owner.stack.connector.tls.cert is None:
+            if self._fresh and self.origin.tls and self._pool.stack.connector.tls.cert is None:
                 text += ", just after the TLS handshake: does the server demand a client certificate?"
             self.fail(ErrorKind.RESET, text)
         else:
@@ -376,7 +377,7 @@ class Connection(asyncio.Protocol):
             # as an end (FIN), or a pipe that broke behind it; a reset without one is the server's answer to the request.
             waiter, planned, wire = self._waiter, self._planned, self._wire
             self.close()
-            self._owner.resend(request, wire, planned, waiter)
+            self._pool.resend(request, wire, planned, waiter)
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
