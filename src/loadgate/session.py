@@ -174,24 +174,25 @@ class Session:
         self.watch(View(progress, recorder, judge))
         if self._saved == 0.0 or progress.elapsed - self._saved >= SAVE_EVERY:
             self._saved = progress.elapsed
-            self._save(self._record(recorder, judge, engine.so_far(), RunState.RUNNING))
+            if self._saving is None or self._saving.done():
+                self._saving = asyncio.create_task(self._save_so_far(recorder, judge, engine))
         return judge.breach(progress.elapsed)
 
-    def _save(self, run: Run) -> None:
-        """Write what there is so far. Only the making of it is done here, the writing in a thread."""
-        if self._saving is None or self._saving.done():
-            data = self.file.encode(run)
-            self._saving = asyncio.create_task(self._write(data, final=False))
+    async def _save_so_far(self, recorder: Recorder, judge: ThresholdJudge, engine: Engine) -> None:
+        await self._save(self._record(recorder, judge, engine.so_far(), RunState.RUNNING), final=False)
 
     async def _save_last(self, run: Run) -> None:
         if self._saving is not None:
             await self._saving
-        await self._write(self.file.encode(run), final=True)
+        await self._save(run, final=True)
 
-    async def _write(self, data: bytes, *, final: bool) -> None:
-        """A disk that is full must not end the run: it is told when the run is over, if it is still so."""
+    async def _save(self, run: Run, *, final: bool) -> None:
+        """Encode and write in a thread: the loop has replies to attend to.
+
+        A disk that is full must not end the run: it is told when the run is over, if it is still so.
+        """
         try:
-            await asyncio.to_thread(self.file.write, data, final=final)
+            await asyncio.to_thread(lambda: self.file.write(self.file.encode(run), final=final))
         except LoadgateError as error:
             self.unsaved = str(error)
         else:
@@ -231,7 +232,8 @@ class Session:
             code=self._code,
             loads=loads,
             series=tuple(
-                Series(key.metric, key.tags, totals.get(number)) for number, key in enumerate(recorder.described())
+                Series(key.metric, key.tags, tally.copy() if (tally := totals.get(number)) else None)
+                for number, key in enumerate(recorder.described())
             ),
             windows=tuple(recorder.windows),
             errors=tuple(recorder.errors),

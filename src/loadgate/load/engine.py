@@ -33,6 +33,10 @@ GC_THRESHOLD = 50_000
 """Exchanges make no reference cycles, so Python's collector has nothing to find and would only stall the loop."""
 
 
+SWITCH_INTERVAL = 0.0002
+"""Seconds after which another thread (one that writes the record) has to hand Python back to the loop; usually 5 ms."""
+
+
 class EndState(StrEnum):
     """How a run ended."""
 
@@ -144,6 +148,7 @@ class Engine:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 100)
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._origin = self._at = origin
         self._cpu = time.process_time()
         self._lag.start()

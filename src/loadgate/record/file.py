@@ -1,7 +1,7 @@
 """The record on disk: whole at every moment, however the process ends.
 
 A file is written beside its place and renamed into it, so that a reader sees the old one or the new one. While a run goes
-on its record is written again every few seconds; windows keep their JSON, so that this costs the event loop milliseconds.
+on its record is written again every few seconds; windows keep their JSON, so that this costs a few milliseconds.
 A process that is killed while it writes leaves its half-written `.run.json.PID` beside the whole `run.json`.
 """
 
