@@ -139,6 +139,36 @@ def test_a_callback_that_sets_itself_in_the_past_does_not_keep_the_loop(on_uvloo
     on_uvloop(main)
 
 
+def test_nan_is_refused_and_harms_nobody(on_uvloop: Callable[[Main], None]) -> None:
+    async def main(clock: SystemClock) -> None:
+        due, ran = clock.now() + 0.002, list[int]()
+        for number in range(8):
+            with pytest.raises(ValueError, match="NaN"):
+                clock.call_at(float("nan"), int)
+            with pytest.raises(ValueError, match="NaN"):
+                await clock.sleep_until(float("nan"))
+            clock.call_at(due - number * 0.0001, partial(ran.append, number))
+        await asyncio.wait_for(clock.sleep_until(due), timeout=5.0)
+        assert ran == [7, 6, 5, 4, 3, 2, 1, 0]
+
+    on_uvloop(main)
+
+
+@pytest.mark.parametrize("far", [1e10, 1e300, float("inf")])
+def test_a_deadline_beyond_what_alarms_can_count_to_keeps_nobody_waiting(
+    on_uvloop: Callable[[Main], None], far: float
+) -> None:
+    async def main(clock: SystemClock) -> None:
+        clock.call_at(far, int)
+        await asyncio.wait_for(clock.sleep_until(clock.now() + 0.002), timeout=5.0)
+        await asyncio.wait_for(clock.sleep_until(clock.now() + 0.002), timeout=5.0)
+        called = asyncio.Event()
+        clock.call_at(-far, called.set)
+        await asyncio.wait_for(called.wait(), timeout=5.0)
+
+    on_uvloop(main)
+
+
 def test_sleeping_until_the_past_gives_the_others_a_turn(on_uvloop: Callable[[Main], None]) -> None:
     async def main(clock: SystemClock) -> None:
         turns: list[int] = []
@@ -221,6 +251,14 @@ def test_virtual_time_jumps_and_is_exact() -> None:
 
         await asyncio.gather(*(wait(clock, EPOCH + t) for t in (3600.1, 0.3, 86_400.7, -5.0)))
         assert times == [EPOCH, EPOCH + 0.3, EPOCH + 3600.1, EPOCH + 86_400.7]
+
+    run_virtual(main)
+
+
+def test_a_virtual_clock_refuses_nan_too() -> None:
+    async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
+        with pytest.raises(ValueError, match="NaN"):
+            await clock.sleep_until(float("nan"))
 
     run_virtual(main)
 

@@ -11,6 +11,7 @@ Rules:
 * A callback never runs before its time; how late it runs is up to the loop (bench/timer.py measures it).
 * Callbacks due at the same time run in the order in which they were set.
 * A clock belongs to one event loop at a time, and is used from that loop's thread only.
+* NaN is no time. It is refused, for in a heap it would break the order of every other deadline.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+_FAR = 2.0**32  # seconds; a deadline 136 years ahead is as good as none, and alarms count in whole numbers that end
+_NO_TIME = "a clock cannot wake anybody at the time NaN"
 _COMPACT_FROM = 64  # below this many cancelled entries the heap is not worth cleaning
 
 
@@ -46,7 +49,10 @@ class Clock(Protocol):
         """Return at time `t`, or after one turn of the loop where `t` is past."""
 
     def call_at(self, t: float, callback: Callable[[], object]) -> Handle:
-        """Call `callback` at time `t` (at the next chance where `t` is past), unless the handle is cancelled."""
+        """Call `callback` at time `t` (at the next chance where `t` is past), unless the handle is cancelled.
+
+        Raises ValueError where `t` is NaN.
+        """
 
 
 class VirtualClock:
@@ -64,6 +70,8 @@ class VirtualClock:
         await _sleep_until(self, t)
 
     def call_at(self, t: float, callback: Callable[[], object]) -> Handle:
+        if t != t:
+            raise ValueError(_NO_TIME)
         return self._loop.call_at(t, callback)
 
 
@@ -137,6 +145,8 @@ class _Timer:
         self._cancelled = 0
 
     def add(self, t: float, callback: Callable[[], object]) -> _Entry:
+        if t != t:
+            raise ValueError(_NO_TIME)
         entry = _Entry(callback, self)
         self._added += 1
         heapq.heappush(self._heap, (t, self._added, entry))
@@ -160,7 +170,7 @@ class _Timer:
 
     def _arm(self, t: float) -> None:
         self._armed = t
-        self._alarm.set(t)
+        self._alarm.set(max(t, 0.0) if t < _FAR else float("inf"))
 
     def _fire(self) -> None:
         """Run what is due and set the alarm for the next deadline.

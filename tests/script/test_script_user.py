@@ -137,6 +137,17 @@ def test_sleep_takes_the_time_of_the_runs_clock() -> None:
         assert stage.loop.time() - start == 3.5
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -float("inf"), -0.001])
+def test_a_time_that_cannot_be_waited_is_refused(seconds: float) -> None:
+    with offstage() as stage:
+        user = stage.user()
+        with pytest.raises(ValueError, match="finite number of seconds from 0 up"):
+            stage.wait(user.sleep(seconds))
+        with pytest.raises(ValueError, match="finite number of seconds from 0 up"):
+            stage.wait(user.think(seconds, seconds))
+        stage.wait(user.sleep(0.0))
+
+
 def test_thinking_stays_in_its_range() -> None:
     with offstage() as stage:
         user = stage.user()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadgate.script.ledger import Ledger
     from loadgate.script.shared import Shared
 
+_FOREVER: Final = float("inf")
 _OURS: Final = frozenset(
     {"scenario", "group", "name", "method", "status", "proto", "check", "error", "expected_response"}
 )
@@ -106,12 +107,14 @@ class User:
         return Group(self, name)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait `seconds` of the run's clock."""
+        """Wait `seconds` of the run's clock. Raises ValueError where they are negative, infinite or NaN."""
+        if not 0.0 <= seconds < _FOREVER:
+            raise ValueError(f"cannot wait {seconds} s: give a finite number of seconds from 0 up")
         clock = self.shared.clock
         await clock.sleep_until(clock.now() + seconds)
 
     async def think(self, low: float, high: float) -> None:
-        """Wait for a time drawn evenly between `low` and `high` seconds."""
+        """Wait for a time drawn evenly between `low` and `high` seconds. Raises ValueError as `sleep` does."""
         await self.sleep(self.random.uniform(low, high))
 
     def enter(self, ledger: Ledger) -> None:
