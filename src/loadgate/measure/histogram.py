@@ -145,6 +145,22 @@ class Histogram:
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
 
+    def without(self, part: Histogram) -> Histogram:
+        """The samples that are not in `part`, which holds some of these. The extremes stay, as they cannot be known."""
+        rest = self.copy()
+        if part.count:
+            rest._counts = rest._counts.astype(np.int64) if rest._packed is None else rest._counts
+            index, counts = part._used()
+            inner = index != 0
+            index, counts = index[inner], counts[inner]
+            if len(index):
+                rest._cover(int(index[0]), int(index[-1]))
+                rest._counts[index - rest._first] -= counts
+            rest._zeros -= part._zeros
+            rest.count -= part.count
+            rest.total -= part.total
+        return rest
+
     def shrink(self) -> None:
         """Give back what memory the counts do not need; a later change takes it again."""
         if self._at_rest or not len(self._counts):

@@ -1,0 +1,128 @@
+"""A figure of one run and how far it can be trusted: estimates from blocks, repeated samples, or somebody's interval.
+
+Requests of one run share its machine, caches and queues, so they are no independent sample; stretches of time nearly are
+(Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013). A run is therefore cut into blocks, and the
+error of a figure is taken from what the blocks do to it: the delete-one-block jackknife with unequal blocks (Busing, Meijer
+and van der Leeden 1999). The figure itself is that of all samples together; percentiles are never averaged.
+
+How far two *starts* of one program lie apart cannot be seen within one run. `judge.comparison` adds that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from loadgate.measure.histogram import Floats, Histogram
+
+BLOCKS: Final = 16
+"""Blocks a run is cut into, at most: enough to see their spread, few enough that each outlasts a queue or a collection."""
+FEWEST_BLOCKS: Final = 5
+"""With fewer, an error would be a guess."""
+EXCEEDANCES: Final = 20
+"""Samples beyond a percentile that it takes before it means something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure in its metric's unit.
+
+    `error` is its standard error with `freedom` degrees of freedom: relative (that of the logarithm), for a share
+    absolute; None where it is not known. `count` is the number of samples behind it.
+    """
+
+    value: float
+    error: float | None = None
+    freedom: float = 0.0
+    count: int = 0
+
+
+def percentiles(blocks: Sequence[Histogram], ps: Sequence[float]) -> list[Estimate]:
+    """The percentiles `ps` (0 to 100) of all samples in `blocks`."""
+    whole = Histogram()
+    for block in blocks:
+        whole.merge(block)
+    values = whole.percentiles(ps)
+    used = [block for block in blocks if block.count]
+    errors: list[float | None] = [None] * len(values)
+    if len(used) >= FEWEST_BLOCKS:
+        left_out = np.array([whole.without(block).percentiles(ps) for block in used])
+        sizes = np.array([block.count for block in used], np.float64)
+        errors = [_jackknife(value, left_out[:, at], sizes) for at, value in enumerate(values)]
+    freedom = max(0.0, len(used) - 1.0)
+    return [Estimate(value, error, freedom, whole.count) for value, error in zip(values, errors, strict=True)]
+
+
+def rate(counts: Sequence[float], seconds: Sequence[float]) -> Estimate:
+    """Events per second, from how many there were in each block and how long it was."""
+    events, times = np.asarray(counts, np.float64), np.asarray(seconds, np.float64)
+    total, length = float(events.sum()), float(times.sum())
+    value = total / length if length > 0.0 else math.nan
+    error = None
+    if len(events) >= FEWEST_BLOCKS and (times > 0.0).all():
+        error = _jackknife(value, (total - events) / (length - times), times)
+    return Estimate(value, error, max(0.0, len(events) - 1.0), round(total))
+
+
+def share(passes: Sequence[int], totals: Sequence[int]) -> Estimate:
+    """The share of samples that pass, with its absolute error.
+
+    Failures come in bursts, so the error is never less than what the blocks show, nor than that of as many independent
+    samples.
+    """
+    passed, drawn = np.asarray(passes, np.float64), np.asarray(totals, np.float64)
+    passed, drawn = passed[drawn > 0], drawn[drawn > 0]
+    count = float(drawn.sum())
+    if not count:
+        return Estimate(math.nan)
+    value = float(passed.sum()) / count
+    variance = value * (1.0 - value) / count
+    blocks = len(drawn)
+    if blocks >= FEWEST_BLOCKS:  # ratio estimator (Cochran 1977, 6.4)
+        spread = float(((passed - value * drawn) ** 2).sum()) * blocks / (blocks - 1)
+        variance = max(variance, spread / count**2)
+    return Estimate(value, math.sqrt(variance), max(0.0, blocks - 1.0), round(count))
+
+
+def mean(samples: Sequence[float]) -> Estimate:
+    """The mean of samples that were measured independently of each other, such as starts or processes."""
+    return _independent(samples, lambda values: float(values.mean()))
+
+
+def median(samples: Sequence[float]) -> Estimate:
+    """As `mean`, of the median."""
+    return _independent(samples, lambda values: float(np.median(values)))
+
+
+def interval(value: float, low: float, high: float, *, z: float = 1.96, freedom: float = math.inf) -> Estimate:
+    """What somebody else found: `value` with an interval that reaches `z` standard errors each way."""
+    known = 0.0 < value < math.inf and low <= high < math.inf
+    return Estimate(value, (high - low) / (2.0 * z * value) if known else None, freedom)
+
+
+def _independent(samples: Sequence[float], of: Callable[[Floats], float]) -> Estimate:
+    values = np.asarray(samples, np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Estimate(math.nan)
+    value, error = of(values), None
+    if len(values) >= 2 and value > 0.0:
+        # of normal samples the median's error is sqrt(pi/2) times the mean's; both are taken from the sample's spread
+        factor = 1.0 if value == float(values.mean()) else math.sqrt(math.pi / 2.0)
+        error = factor * float(values.std(ddof=1)) / math.sqrt(len(values)) / value
+    return Estimate(value, error, max(0.0, len(values) - 1.0), len(values))
+
+
+def _jackknife(value: float, left_out: Floats, sizes: Floats) -> float | None:
+    """Relative standard error of `value` from the figures that leave one block out each; None where there is no ratio."""
+    if not value > 0.0 or not (left_out > 0.0).all():
+        return None
+    share = sizes.sum() / sizes
+    whole, others = math.log(value), np.log(left_out)
+    pseudo = share * whole - (share - 1.0) * others
+    centre = len(sizes) * whole - float(((1.0 - 1.0 / share) * others).sum())
+    return math.sqrt(float(((pseudo - centre) ** 2 / (share - 1.0)).sum()) / len(sizes))

@@ -1,0 +1,35 @@
+"""Results of other tools, and our own records: what a file is, is found out from its contents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from loadgate.errors import LoadgateError
+from loadgate.record.importers import loadgate
+from loadgate.record.importers.format import Format
+from loadgate.record.importers.source import Source
+from loadgate.record.result import Result
+
+FORMATS: Final[tuple[Format, ...]] = (loadgate.FORMAT,)
+"""Asked in this order: no two of them claim one file."""
+
+
+def read_results(path: Path) -> list[Result]:
+    """The results in the file `path`, at least one, oldest first. Raises LoadgateError for a file that holds none."""
+    return read_known(path)[1]
+
+
+def read_known(path: Path) -> tuple[Format, list[Result]]:
+    """As `read_results`, with the format that was found."""
+    source = Source(path)
+    if source.empty:
+        raise LoadgateError(f"{path} is empty: the run that should have written it left nothing")
+    for format in FORMATS:
+        if format.detect(source):
+            found = format.read(source)
+            if not any(result.figures for result in found):
+                raise LoadgateError(f"{path} is {format.name}, but holds no result")
+            return format, found
+    known = ", ".join(format.name for format in FORMATS)
+    raise LoadgateError(f"{path} is no result file that is known here", f"known are: {known}")
