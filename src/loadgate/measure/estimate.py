@@ -71,8 +71,8 @@ def rate(counts: Sequence[float], seconds: Sequence[float]) -> Estimate:
 def share(passes: Sequence[int], totals: Sequence[int]) -> Estimate:
     """The share of samples that pass, with its absolute error.
 
-    Failures come in bursts, so the error is never less than what the blocks show, nor than that of as many independent
-    samples.
+    That of independent samples, with infinite freedom, unless the blocks differ by more than such samples would: failures
+    come in bursts.
     """
     passed, drawn = np.asarray(passes, np.float64), np.asarray(totals, np.float64)
     passed, drawn = passed[drawn > 0], drawn[drawn > 0]
@@ -80,12 +80,14 @@ def share(passes: Sequence[int], totals: Sequence[int]) -> Estimate:
     if not count:
         return Estimate(math.nan)
     value = float(passed.sum()) / count
-    variance = value * (1.0 - value) / count
+    variance, freedom = value * (1.0 - value) / count, math.inf
     blocks = len(drawn)
-    if blocks >= FEWEST_BLOCKS:  # ratio estimator (Cochran 1977, 6.4)
-        spread = float(((passed - value * drawn) ** 2).sum()) * blocks / (blocks - 1)
-        variance = max(variance, spread / count**2)
-    return Estimate(value, math.sqrt(variance), max(0.0, blocks - 1.0), round(count))
+    if blocks >= FEWEST_BLOCKS:
+        # ratio estimator (Cochran 1977, 6.4); of independent samples it varies by this much around the other
+        spread = float(((passed - value * drawn) ** 2).sum()) * blocks / (blocks - 1) / count**2
+        if spread > variance * (1.0 + math.sqrt(2.0 / (blocks - 1))):
+            variance, freedom = spread, blocks - 1.0
+    return Estimate(value, math.sqrt(variance), freedom, round(count))
 
 
 def mean(samples: Sequence[float]) -> Estimate:

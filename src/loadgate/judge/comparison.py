@@ -1,0 +1,331 @@
+"""Base against head: how far each figure moved, how sure that is, and one of four words for it.
+
+Rules:
+* A change is worse when its interval excludes no change, and it exceeds a relative limit *and* an absolute floor, and the
+  probability of so much by chance, corrected for all figures that gate (Holm 1979), is below 5 %.
+* It is the same when a change for the worse beyond the limit is ruled out. What is neither is unsure: too few data.
+* Positive is worse in `Row.harm`, whatever the direction of the metric; `Row.change` is head against base as it is.
+* Ratios are taken of logarithms, shares are differences, errors counts. A figure missing on one side is a row.
+* The noise between runs comes from history, else from runs repeated here, else it is assumed, and the row says which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from loadgate.config.gate import GateSpec, Limit
+from loadgate.judge.multiple import holm
+from loadgate.judge.noise import Noise
+from loadgate.judge.student import quantile, two_sided
+from loadgate.measure.estimate import Estimate
+from loadgate.measure.metric import Direction
+from loadgate.record.result import Figure, Result, SeriesName
+
+ALPHA: Final = 0.05
+POWER: Final = 0.8
+"""With which probability the smallest detectable change would have been found."""
+
+ASSUMED: Final = 0.03
+"""Noise between starts where nothing is known of it: two starts of one program on a CI machine differ by 2 to 4 %."""
+ASSUMED_ALONE: Final = 0.05
+"""The same for a figure that comes without any error."""
+FEWEST_REPEATS: Final = 4.0
+"""Degrees of freedom at which runs repeated here tell their noise better than the assumption."""
+DISTURBED: Final = 2.0
+"""How far, in variances, the error within the runs must exceed the noise between runs before it is taken instead."""
+
+
+class Change(StrEnum):
+    """What became of a figure."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "same"
+    UNSURE = "unsure"
+    NEW = "new"
+    """Not in the base: it has nothing to be compared with."""
+    MISSING = "missing"
+    """Not in the head: it was not measured."""
+
+
+class Learned(StrEnum):
+    """Where the noise between runs comes from."""
+
+    HISTORY = "history"
+    REPEATS = "repeats"
+    ASSUMED = "assumed"
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. `base` and `head` in its unit, NaN where missing (of repeated runs, the mean of logarithms).
+
+    `change` and its 95 % interval `low` to `high` are head / base - 1, for shares head - base. `p` is two-sided, corrected
+    for all gating figures where `gating`. `detectable` is the smallest change for the worse that these runs could have
+    found. `runs` are how many runs of base and head, `counts` what was counted in them (events and samples of a share).
+    """
+
+    series: SeriesName
+    unit: str
+    direction: Direction
+    limit: Limit
+    word: Change
+    base: float = math.nan
+    head: float = math.nan
+    change: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    detectable: float = math.nan
+    noise: Learned = Learned.NONE
+    base_counts: tuple[int, int] | None = None
+    head_counts: tuple[int, int] | None = None
+
+    @property
+    def share(self) -> bool:
+        return self.unit == "share"
+
+    @property
+    def harm(self) -> float:
+        """The change, positive where it is for the worse."""
+        return self.change if self.direction is Direction.LOWER else -self.change
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`mismatches` say why base and head are not of the same thing or machine, in whole sentences."""
+
+    base: str
+    head: str
+    rows: tuple[Row, ...]
+    mismatches: tuple[str, ...] = ()
+
+    def having(self, word: Change, *, gating: bool = True) -> list[Row]:
+        """The rows of one word; with `gating` only those that may fail a build."""
+        return [row for row in self.rows if row.word is word and (row.limit.gating or not gating)]
+
+
+def compare(
+    base: Sequence[Result],
+    head: Sequence[Result],
+    *,
+    gate: GateSpec,
+    noise: Mapping[SeriesName, Noise] | None = None,
+    only: Iterable[SeriesName] | None = None,
+) -> Comparison:
+    """Compare the runs `head` with the runs `base`, at least one each; runs of one side are repetitions of each other.
+
+    `noise` is what history says of the series; `only` restricts the comparison to some of them.
+    """
+    sides = [_by_series(base), _by_series(head)]
+    wanted = set(only) if only is not None else None
+    rows: list[Row] = []
+    for series in dict.fromkeys([*sides[0], *sides[1]]):
+        if wanted is None or series in wanted:
+            rows.append(
+                _row(series, sides[0].get(series, []), sides[1].get(series, []), gate, (noise or {}).get(series))
+            )
+    return Comparison(base[0].id, head[0].id, _decide(rows), tuple(_mismatches(base, head)))
+
+
+def _by_series(results: Sequence[Result]) -> dict[SeriesName, list[Figure]]:
+    found: dict[SeriesName, list[Figure]] = {}
+    for result in results:
+        for figure in result.figures:
+            if not math.isnan(figure.estimate.value):
+                found.setdefault(figure.series, []).append(figure)
+    return found
+
+
+def _row(series: SeriesName, base: list[Figure], head: list[Figure], gate: GateSpec, noise: Noise | None) -> Row:
+    like = (head or base)[0]
+    limit = gate.limit(*series, like.unit, str(series))
+    empty = Row(series, like.unit, like.direction, limit, Change.UNSURE)
+    if not base or not head:
+        word = Change.MISSING if base else Change.NEW
+        known = [figure.estimate for figure in base or head]
+        middle = sum(found.value for found in known) / len(known)
+        return replace(empty, word=word, base=middle if base else math.nan, head=middle if head else math.nan)
+    sides = ([figure.estimate for figure in base], [figure.estimate for figure in head])
+    if like.unit == "share":
+        return _difference(empty, *sides, noise)
+    if any(found.value <= 0.0 for side in sides for found in side):
+        return _from_zero(empty, *sides)
+    return _ratio(empty, *sides, noise)
+
+
+# -- ratios
+
+
+def _ratio(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], noise: Noise | None) -> Row:
+    logs = [[math.log(found.value) for found in side] for side in (base, head)]
+    means = [sum(side) / len(side) for side in logs]
+    moved = means[1] - means[0]
+    error, freedom, learned = _ratio_error((base, head), logs, means, noise)
+    reach = quantile(1.0 - ALPHA / 2.0, freedom) * error
+    sign = 1.0 if row.direction is Direction.LOWER else -1.0
+    return replace(
+        row,
+        base=math.exp(means[0]),
+        head=math.exp(means[1]),
+        change=math.expm1(moved),
+        low=math.expm1(moved - reach),
+        high=math.expm1(moved + reach),
+        p=two_sided(moved / error, freedom) if error > 0.0 else float(moved == 0.0),
+        detectable=abs(math.expm1(sign * (reach + quantile(POWER, freedom) * error))),
+        noise=learned,
+    )
+
+
+def _ratio_error(
+    sides: tuple[Sequence[Estimate], Sequence[Estimate]],
+    logs: Sequence[Sequence[float]],
+    means: Sequence[float],
+    noise: Noise | None,
+) -> tuple[float, float, Learned]:
+    """Standard error of the difference of mean logarithms, its degrees of freedom, and where it comes from."""
+    within, within_freedom = _within(sides)
+    repeats = float(sum(len(side) - 1 for side in logs))
+    squares = sum((value - mean) ** 2 for side, mean in zip(logs, means, strict=True) for value in side)
+    share = sum(1.0 / len(side) for side in logs)
+    freedom = repeats + (noise.freedom if noise is not None else 0.0)
+    if noise is None and repeats < FEWEST_REPEATS:
+        assumed = (ASSUMED_ALONE if within is None else ASSUMED) ** 2 * share
+        return math.sqrt((within or 0.0) + assumed), _together(within or 0.0, within_freedom, assumed), Learned.ASSUMED
+    between = (squares + (noise.spread**2 * noise.freedom if noise is not None else 0.0)) / freedom * share
+    learned = Learned.HISTORY if noise is not None else Learned.REPEATS
+    if within is not None and within > DISTURBED * between:
+        return math.sqrt(within), within_freedom, learned
+    return math.sqrt(between), freedom, learned
+
+
+def _within(sides: Sequence[Sequence[Estimate]]) -> tuple[float | None, float]:
+    """Variance of the difference as far as the runs show it from within, and its degrees of freedom (Satterthwaite 1946)."""
+    parts = []
+    for side in sides:
+        for found in side:
+            if found.error is None or found.freedom <= 0.0:
+                return None, math.inf
+            parts.append((found.error**2 / len(side) ** 2, found.freedom))
+    total = sum(variance for variance, _ in parts)
+    below = sum(variance**2 / freedom for variance, freedom in parts)
+    return total, total**2 / below if below > 0.0 else math.inf
+
+
+def _together(estimated: float, freedom: float, known: float) -> float:
+    """Degrees of freedom of a variance that is part estimated, part known."""
+    return math.inf if estimated == 0.0 else freedom * ((estimated + known) / estimated) ** 2
+
+
+def _from_zero(row: Row, base: Sequence[Estimate], head: Sequence[Estimate]) -> Row:
+    """A figure that is zero (or below) on a side has no ratio: what can be said is whether it moved, and which way."""
+    values = [sum(found.value for found in side) / len(side) for side in (base, head)]
+    moved = values[1] - values[0]
+    change = 0.0 if moved == 0.0 else moved / abs(values[0]) if values[0] else math.copysign(math.inf, moved)
+    return replace(row, base=values[0], head=values[1], change=change, low=change, high=change, p=float(moved == 0.0))
+
+
+# -- shares
+
+
+def _difference(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], noise: Noise | None) -> Row:
+    """Difference of two shares with Newcombe's hybrid score interval (1998, method 10).
+
+    Samples count for less where failures come in bursts: as many as independent ones that would have the same error.
+    """
+    sides = [_pooled(side, noise) for side in (base, head)]
+    (p1, n1), (p2, n2) = sides
+    freedom = _within_shares((base, head))
+    z = quantile(1.0 - ALPHA / 2.0, freedom)
+    (low1, high1), (low2, high2) = (_wilson(p, n, z) for p, n in sides)
+    moved = p2 - p1
+    together = (p1 * n1 + p2 * n2) / (n1 + n2)
+    error = math.sqrt(together * (1.0 - together) * (1.0 / n1 + 1.0 / n2))
+    least = max(together, 1.0 / (n1 + n2))
+    expected = math.sqrt(least * (1.0 - least) * (1.0 / n1 + 1.0 / n2))
+    return replace(
+        row,
+        base=p1,
+        head=p2,
+        change=moved,
+        low=moved - math.hypot(p2 - low2, high1 - p1),
+        high=moved + math.hypot(high2 - p2, p1 - low1),
+        p=two_sided(moved / error, freedom) if error > 0.0 else 1.0,
+        detectable=(z + quantile(POWER, freedom)) * expected,
+        noise=Learned.HISTORY if noise is not None else Learned.NONE,
+        base_counts=_counts(base),
+        head_counts=_counts(head),
+    )
+
+
+def _within_shares(sides: Sequence[Sequence[Estimate]]) -> float:
+    """Degrees of freedom of the errors of shares; infinite where samples are independent."""
+    known = [(found.error or 0.0, found.freedom or math.inf) for side in sides for found in side]
+    total = sum(error**2 for error, _ in known)
+    below = sum(error**4 / freedom for error, freedom in known)
+    return total**2 / below if below > 0.0 else math.inf
+
+
+def _pooled(side: Sequence[Estimate], noise: Noise | None) -> tuple[float, float]:
+    """The share of all samples of a side, and how many independent ones they are worth."""
+    count = sum(found.count for found in side) or len(side)
+    p = sum(found.value * (found.count or 1) for found in side) / count
+    independent = p * (1.0 - p) / count
+    variance = sum(((found.error or 0.0) * found.count / count) ** 2 for found in side)
+    variance = max(variance, independent) + (noise.spread**2 / len(side) if noise is not None else 0.0)
+    return p, count if independent == 0.0 else max(1.0, min(count, p * (1.0 - p) / variance))
+
+
+def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's score interval (1927)."""
+    centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n)
+    reach = z / (1.0 + z * z / n) * math.sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def _counts(side: Sequence[Estimate]) -> tuple[int, int] | None:
+    total = sum(found.count for found in side)
+    return (round(sum(found.value * found.count for found in side)), total) if total else None
+
+
+# -- words
+
+
+def _decide(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Correct the p-values of the gating rows for their number, and give each row its word."""
+    at = [number for number, row in enumerate(rows) if row.limit.gating and not math.isnan(row.p)]
+    corrected = dict(zip(at, holm([rows[number].p for number in at]), strict=True))
+    return tuple(_worded(replace(row, p=corrected.get(number, row.p))) for number, row in enumerate(rows))
+
+
+def _worded(row: Row) -> Row:
+    if row.word in (Change.NEW, Change.MISSING):
+        return row
+    sure = row.p < ALPHA and not row.low <= 0.0 <= row.high
+    if sure and _matters(row, row.change):
+        return replace(row, word=Change.WORSE if row.harm > 0.0 else Change.BETTER)
+    worst = row.high if row.direction is Direction.LOWER else -row.low
+    return row if _matters(row, worst) and worst > 0.0 else replace(row, word=Change.SAME)
+
+
+def _matters(row: Row, change: float) -> bool:
+    """Whether a change of this size is beyond the relative limit and the floor."""
+    moved = abs(change) if row.share else abs(row.head - row.base if math.isinf(change) else change * row.base)
+    return abs(change) >= row.limit.change and moved >= row.limit.floor
+
+
+# -- what may be compared
+
+
+def _mismatches(base: Sequence[Result], head: Sequence[Result]) -> Iterable[str]:
+    """What differs between base and head that makes a comparison worthless; what is not known is no difference."""
+    for what, of in (("tool", "tool"), ("machine", "machine"), ("definition", "definition")):
+        known = [{str(getattr(result, of)) for result in side} - {""} for side in (base, head)]
+        if known[0] and known[1] and known[0] != known[1]:
+            before, after = (", ".join(sorted(side)) for side in known)
+            yield f"the {what} is another one: {before} was the base's, {after} is the head's"
