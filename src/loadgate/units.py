@@ -104,9 +104,11 @@ def parse_size(value: str | int) -> int:
 
 
 def format_ms(milliseconds: float) -> str:
-    """A time in the unit that fits: "42.0 us", "0.42 ms", "6.80 ms", "1.25 s", "2.50 min"."""
+    """A time in the unit that fits: "12.0 ns", "42.0 us", "0.42 ms", "6.80 ms", "1.25 s", "2.50 min"."""
     if not math.isfinite(milliseconds):
         return _not_finite(milliseconds, "ms")
+    if milliseconds and abs(milliseconds) < 0.0000995:
+        return f"{_three(milliseconds * 1e6)} ns"
     if milliseconds and abs(milliseconds) < 0.0995:
         return f"{_three(milliseconds * 1000)} us"
     for scale, unit, limit in ((1.0, "ms", 1000.0), (1000.0, "s", 100.0), (60_000.0, "min", 100.0)):

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Final
 
-from loadgate.config.gate import GateSpec, Limit
+from loadgate.config.gate import GateSpec
 from loadgate.judge.multiple import holm
 from loadgate.judge.noise import Noise
 from loadgate.judge.student import quantile, two_sided
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
+from loadgate.record.comparison import Change, Comparison, Learned, Row, Side
 from loadgate.record.result import Figure, Result, SeriesName
 
 ALPHA: Final = 0.05
@@ -39,77 +39,6 @@ DISTURBED: Final = 2.0
 """How far, in variances, the error within the runs must exceed the noise between runs before it is taken instead."""
 
 
-class Change(StrEnum):
-    """What became of a figure."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    SAME = "same"
-    UNSURE = "unsure"
-    NEW = "new"
-    """Not in the base: it has nothing to be compared with."""
-    MISSING = "missing"
-    """Not in the head: it was not measured."""
-
-
-class Learned(StrEnum):
-    """Where the noise between runs comes from."""
-
-    HISTORY = "history"
-    REPEATS = "repeats"
-    ASSUMED = "assumed"
-    NONE = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure. `base` and `head` in its unit, NaN where missing (of repeated runs, the mean of logarithms).
-
-    `change` and its 95 % interval `low` to `high` are head / base - 1, for shares head - base. `p` is two-sided, corrected
-    for all gating figures where `gating`. `detectable` is the smallest change for the worse that these runs could have
-    found. `runs` are how many runs of base and head, `counts` what was counted in them (events and samples of a share).
-    """
-
-    series: SeriesName
-    unit: str
-    direction: Direction
-    limit: Limit
-    word: Change
-    base: float = math.nan
-    head: float = math.nan
-    change: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    p: float = math.nan
-    detectable: float = math.nan
-    noise: Learned = Learned.NONE
-    base_counts: tuple[int, int] | None = None
-    head_counts: tuple[int, int] | None = None
-
-    @property
-    def share(self) -> bool:
-        return self.unit == "share"
-
-    @property
-    def harm(self) -> float:
-        """The change, positive where it is for the worse."""
-        return self.change if self.direction is Direction.LOWER else -self.change
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`mismatches` say why base and head are not of the same thing or machine, in whole sentences."""
-
-    base: str
-    head: str
-    rows: tuple[Row, ...]
-    mismatches: tuple[str, ...] = ()
-
-    def having(self, word: Change, *, gating: bool = True) -> list[Row]:
-        """The rows of one word; with `gating` only those that may fail a build."""
-        return [row for row in self.rows if row.word is word and (row.limit.gating or not gating)]
-
-
 def compare(
     base: Sequence[Result],
     head: Sequence[Result],
@@ -117,10 +46,12 @@ def compare(
     gate: GateSpec,
     noise: Mapping[SeriesName, Noise] | None = None,
     only: Iterable[SeriesName] | None = None,
+    names: tuple[str, str] = ("", ""),
 ) -> Comparison:
     """Compare the runs `head` with the runs `base`, at least one each; runs of one side are repetitions of each other.
 
-    `noise` is what history says of the series; `only` restricts the comparison to some of them.
+    `noise` is what history says of the series; `only` restricts the comparison to some of them; `names` are what the user
+    calls the two sides.
     """
     sides = [_by_series(base), _by_series(head)]
     wanted = set(only) if only is not None else None
@@ -130,7 +61,13 @@ def compare(
             rows.append(
                 _row(series, sides[0].get(series, []), sides[1].get(series, []), gate, (noise or {}).get(series))
             )
-    return Comparison(base[0].id, head[0].id, _decide(rows), tuple(_mismatches(base, head)))
+    before, after = _side(names[0], base), _side(names[1], head)
+    return Comparison(before, after, _decide(rows), tuple(_mismatches(base, head)))
+
+
+def _side(name: str, results: Sequence[Result]) -> Side:
+    first = results[0]
+    return Side(name or first.id, tuple(result.id for result in results), first.commit, first.started)
 
 
 def _by_series(results: Sequence[Result]) -> dict[SeriesName, list[Figure]]:
@@ -179,6 +116,7 @@ def _ratio(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], noise: 
         p=two_sided(moved / error, freedom) if error > 0.0 else float(moved == 0.0),
         detectable=abs(math.expm1(sign * (reach + quantile(POWER, freedom) * error))),
         noise=learned,
+        noise_runs=noise.runs if noise is not None else 0,
     )
 
 
@@ -258,6 +196,7 @@ def _difference(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], no
         p=two_sided(moved / error, freedom) if error > 0.0 else 1.0,
         detectable=(z + quantile(POWER, freedom)) * expected,
         noise=Learned.HISTORY if noise is not None else Learned.NONE,
+        noise_runs=noise.runs if noise is not None else 0,
         base_counts=_counts(base),
         head_counts=_counts(head),
     )

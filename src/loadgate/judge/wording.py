@@ -1,10 +1,22 @@
-"""A threshold and what was seen, in words."""
+"""Thresholds, figures and changes in words."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from loadgate.config.gate import TIMES
 from loadgate.measure.metric import BUILTIN
 from loadgate.record.verdict import ThresholdResult
-from loadgate.units import format_bytes, format_count, format_duration, format_ms, format_rate, format_share
+from loadgate.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_ms,
+    format_number,
+    format_rate,
+    format_share,
+)
 
 
 def threshold_text(result: ThresholdResult) -> str:
@@ -55,3 +67,32 @@ def _missing(result: ThresholdResult) -> str:
     if metric not in BUILTIN and (result.statistic == "count" or _per_second(result)):
         text += " (a counter that may stay at zero needs a zero added to it once)"
     return text
+
+
+def amount_text(value: float, unit: str) -> str:
+    """A figure with its unit; `unit` as in `record.result.Figure`."""
+    if unit in TIMES:
+        return format_ms(value * TIMES[unit])
+    if unit == "share":
+        return format_share(value)
+    if unit == "1/s":
+        return format_rate(value)
+    if unit in ("bytes", "bytes/s"):
+        return format_bytes(value) + unit.removeprefix("bytes")
+    if unit == "count":
+        return format_count(value) if value.is_integer() else format_number(value)
+    return f"{format_number(value)} {unit}".rstrip()
+
+
+def change_text(change: float, *, share: bool = False) -> str:
+    """A change with its sign: "+12.3 %", of a share in points: "+0.40 pt"."""
+    if not math.isfinite(change):
+        return "n/a" if math.isnan(change) else f"{'+' if change > 0.0 else '-'}inf"
+    size = f"{change * 100.0:+.2f}" if abs(change) < 0.0995 else f"{change * 100.0:+,.1f}"
+    return f"{size} pt" if share else f"{size} %"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first `most` names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

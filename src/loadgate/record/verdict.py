@@ -14,13 +14,22 @@ class Word(StrEnum):
 
     PASS = "pass"
     FAIL = "fail"
-    """A threshold is broken."""
+    """A threshold is broken, or a figure is worse than the baseline's."""
     INVALID = "invalid"
-    """The run cannot be judged: target down, generator saturated, plan not reached, nothing measured."""
+    """The run cannot be judged: target down, generator saturated, plan not reached, nothing measured, not comparable."""
+    UNSURE = "unsure"
+    """Nothing is known to be worse than the baseline, and a change that matters could have been missed."""
+    NO_BASELINE = "no baseline"
+    """There is nothing to compare with, or not for everything that was measured."""
 
 
-EXIT_CODES: Final[Mapping[Word, int]] = MappingProxyType({Word.PASS: 0, Word.FAIL: 1, Word.INVALID: 3})
+EXIT_CODES: Final[Mapping[Word, int]] = MappingProxyType(
+    {Word.PASS: 0, Word.FAIL: 1, Word.INVALID: 3, Word.UNSURE: 0, Word.NO_BASELINE: 0}
+)
 """An interrupted run ends with 130 whatever its verdict."""
+
+STRICT_EXIT: Final = 4
+"""What unsure and no baseline leave with under --strict."""
 
 INTERRUPTED_EXIT: Final = 130
 
@@ -31,10 +40,13 @@ class Verdict:
 
     word: Word
     reasons: tuple[str, ...] = ()
+    strict: bool = False
+    """Whether an answer that is not sure is an error."""
 
     @property
     def exit_code(self) -> int:
-        return EXIT_CODES[self.word]
+        unsettled = self.word in (Word.UNSURE, Word.NO_BASELINE)
+        return STRICT_EXIT if self.strict and unsettled else EXIT_CODES[self.word]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""What a comparison does to a verdict. Rules, on top of those of `judge.verdict`; the first that applies decides:
+
+1. INVALID stays INVALID, whatever the figures look like.
+2. INVALID if base and head are not comparable, or a figure of the base that gates was not measured in the head.
+3. FAIL stays FAIL; FAIL if a figure that gates is worse.
+4. NO BASELINE if there is none, or a figure that gates is not in it: what has nothing to be compared with has not passed.
+5. UNSURE if a figure that gates could be worse by more than its limit.
+6. PASS.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from loadgate.judge.wording import amount_text, change_text, listed
+from loadgate.record.comparison import Change, Comparison, Row
+from loadgate.record.verdict import Verdict, Word
+
+NAMED: Final = 3
+"""Figures that a reason calls by name; the rest are counted."""
+
+
+def decide_gate(verdict: Verdict, comparison: Comparison, *, strict: bool = False) -> Verdict:
+    """The verdict of a run that came to `verdict` before it was compared."""
+    reasons = tuple(_reasons(comparison))
+    word = verdict.word
+    if word is not Word.INVALID:
+        word = _word(word, comparison)
+    if verdict.word is not Word.PASS:
+        reasons = (*verdict.reasons, *reasons)
+    return Verdict(word, reasons if word is not Word.PASS else (), strict)
+
+
+def without_baseline(verdict: Verdict, why: str, *, strict: bool = False) -> Verdict:
+    """The verdict of a run that has no baseline: `why` is a sentence."""
+    word = Word.NO_BASELINE if verdict.word is Word.PASS else verdict.word
+    return Verdict(word, (*verdict.reasons, why), strict)
+
+
+def _word(word: Word, comparison: Comparison) -> Word:
+    if comparison.mismatches or comparison.having(Change.MISSING):
+        return Word.INVALID
+    if word is Word.FAIL or comparison.having(Change.WORSE):
+        return Word.FAIL
+    if comparison.having(Change.NEW) or not comparison.having(Change.BETTER, Change.SAME, Change.UNSURE):
+        return Word.NO_BASELINE
+    return Word.UNSURE if comparison.having(Change.UNSURE) else Word.PASS
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """Sentences, the weightiest first."""
+    base = comparison.base.name
+    found = [f"not comparable with {base}: {mismatch}" for mismatch in comparison.mismatches]
+    missing = comparison.having(Change.MISSING)
+    if missing:
+        found.append(f"not measured, but in {base}: {_names(missing)}")
+    worse = sorted(comparison.having(Change.WORSE), key=lambda row: -_beyond(row))
+    found += [f"{row.series} is worse than {base}: {_moved(row)}" for row in worse[:NAMED]]
+    if len(worse) > NAMED:
+        found.append(f"{len(worse) - NAMED} more figures are worse than {base}")
+    new = comparison.having(Change.NEW)
+    if new:
+        found.append(f"not in {base}, so compared with nothing: {_names(new)}")
+    if not any(row.limit.gating for row in comparison.rows):
+        found.append(f"no figure that gates is both in {base} and in this run")
+    unsure = sorted(comparison.having(Change.UNSURE), key=lambda row: -row.detectable)
+    if unsure:
+        found.append(f"could be worse than {base} by more than the limit: {_names(unsure)}; {_advice(unsure)}")
+    return found
+
+
+def _beyond(row: Row) -> float:
+    """How many times the limit a change is."""
+    return abs(row.change) / row.limit.change if row.limit.change else math.inf
+
+
+def _moved(row: Row) -> str:
+    if row.base_counts is not None and row.head_counts is not None:
+        (before, of_before), (after, of_after) = row.base_counts, row.head_counts
+        return f"{before:,} of {of_before:,}, now {after:,} of {of_after:,}"
+    moved = f"{amount_text(row.base, row.unit)}, now {amount_text(row.head, row.unit)}"
+    if math.isinf(row.change):
+        return moved
+    return f"{moved}, {change_text(row.change)} ({change_text(row.low)} to {change_text(row.high)})"
+
+
+def _advice(unsure: Sequence[Row]) -> str:
+    """How large a change these runs could have found, in the figure that is known least."""
+    row = unsure[0]
+    size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable:.0%}"
+    return f"a change of {size} in {row.series} is the smallest these runs could find"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return listed([str(row.series) for row in rows], NAMED)
