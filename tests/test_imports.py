@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "loadgate"
 LINES = (
-    ("_version", "errors"),
+    ("_version", "masks"),
+    ("errors",),
     ("units", "clock"),
     ("config", "measure"),
     ("clients", "record"),

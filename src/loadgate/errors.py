@@ -6,34 +6,22 @@ Every failure Loadgate expects is a `LoadgateError`. The command line prints `er
 Rules:
 * A configuration error is a list of `Problem`s, so that a user repairs a file in one go.
 * A problem knows its `Span`, and shows the source line with a caret under the exact part.
-* Secrets never appear: source lines are masked (same length, so that carets stay true) before they are shown.
+* Secrets never appear: texts are redacted where they are put together to be shown, and source lines masked (same length, so
+  that carets stay true), whoever made them of whatever a script or a server said.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from loadgate.masks import mask_source, redact_text
+from loadgate.masks import redact_url as redact_url
+
 SHOWN_PROBLEMS = 20
 SHOWN_WIDTH = 100
 NEAREST_DISTANCE = 3
-
-_URL_SECRET = re.compile(
-    r"([a-z][a-z0-9+.-]*://)"  # scheme
-    r"(?:([^\s/?#@:]*):[^\s/?#]*|([^\s/?#@:]+)|([^\s/?#@:]*):(?!\d*[/?#\s])[^\s?#]*)@",  # user:password | token
-    re.IGNORECASE,
-)
-_BARE_SECRET = re.compile(r"""(?<![\w/%.-])([^\s:/@"'{}(,]+:)[^\s/@"']+@(?=[\w\[])""")  # user:password@host
-_QUERY_SECRET = re.compile(
-    r"([?&;](?:[\w.-]*(?:token|password|passwd|secret|signature)|api[-_]?key|auth)=)[^&;#\s]+", re.IGNORECASE
-)
-_KEY_SECRET = re.compile(
-    r"((?:[\w-]*(?:password|passwd|secret|token|bearer|api[-_]?key)|(?:proxy-)?authorization|auth|basic|(?:set-)?cookie)"
-    r"""["']?\s*:\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'{\[,}][^,}\]]*)""",
-    re.IGNORECASE,
-)
 
 
 class LoadgateError(Exception):
@@ -47,7 +35,7 @@ class LoadgateError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return self.message if self.hint is None else f"{self.message}\n  = {self.hint}"
+        return redact_text(self.message if self.hint is None else f"{self.message}\n  = {self.hint}")
 
 
 class InvalidRun(LoadgateError):
@@ -103,11 +91,11 @@ class Problem:
 
     def render(self) -> str:
         """The message, the place with a caret, and the note, as several lines without a final newline."""
-        parts = [self.message]
+        parts = [redact_text(self.message)]
         if self.span is not None:
-            parts += _excerpt(self.span, self.label)
+            parts += _excerpt(self.span, redact_text(self.label))
         if self.note:
-            parts.append(f"{'   ' if self.span is not None else '  '}= {self.note}")
+            parts.append(f"{'   ' if self.span is not None else '  '}= {redact_text(self.note)}")
         return "\n".join(parts)
 
 
@@ -153,7 +141,7 @@ def _excerpt(span: Span, label: str) -> list[str]:
     for number in (span.line - 1, span.line):
         line = span.lines[number - 1] if number >= 1 else ""
         if number == span.line or (line.strip() and not first):
-            shown = _printable(_masked(line))[first : first + SHOWN_WIDTH].rstrip()
+            shown = _printable(mask_source(line))[first : first + SHOWN_WIDTH].rstrip()
             rows.append(f"{number:>{gutter}} | {shown}".rstrip())
     before = target[first : span.column - 1]
     pad = "".join(_blank(character) for character in before) + " " * (span.column - 1 - first - len(before))
@@ -174,35 +162,6 @@ def _blank(character: str) -> str:
 def _printable(line: str) -> str:
     """`line` with control characters replaced: a configuration file must not drive the terminal."""
     return "".join(c if c == "\t" or unicodedata.category(c)[0] != "C" else "\ufffd" for c in line)
-
-
-def _masked(line: str) -> str:
-    """`line` with secrets replaced by as many stars. References such as `${env.TOKEN}` are not secret."""
-
-    def stars(match: re.Match[str]) -> str:
-        kept = match.group(1)
-        value = match.group()[len(kept) :]
-        if value.strip("\"' ").startswith("${"):
-            return match.group()
-        quote = value[0] if value[0] in "\"'" else ""
-        closed = quote if len(value) > 1 and value.endswith(quote) else ""
-        return f"{kept}{quote}{'*' * (len(value) - len(quote) - len(closed))}{closed}"
-
-    for pattern in (_KEY_SECRET, _QUERY_SECRET):
-        line = pattern.sub(stars, line)
-    for pattern in (_URL_SECRET, _BARE_SECRET):
-        line = pattern.sub(lambda m: m.group(1) + "*" * (len(m.group()) - len(m.group(1)) - 1) + "@", line)
-    return line
-
-
-def redact_url(url: str) -> str:
-    """`url` (or any text holding URLs) with passwords, bare tokens and secret query values replaced by `***`."""
-
-    def without_password(match: re.Match[str]) -> str:
-        user = match.group(2) or match.group(4)
-        return f"{match.group(1)}{user + ':' if user else ''}***@"
-
-    return _QUERY_SECRET.sub(r"\1***", _BARE_SECRET.sub(r"\1***@", _URL_SECRET.sub(without_password, url)))
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:

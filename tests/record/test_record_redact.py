@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgate.record.redact import redact_command, redact_text
+from loadgate.record.redact import redact_command
 
 SECRET = "s3cr3t-Value"
 
@@ -38,8 +38,12 @@ SECRET = "s3cr3t-Value"
         (["--url", f"http://{SECRET}@host:1/a"], "--url 'http://***@host:1/a'"),
         ([f"--url=https://host/?a=1&access_token={SECRET}&b=2"], "'--url=https://host/?a=1&access_token=***&b=2'"),
         (["--url", f"me:{SECRET}@host/a"], "--url 'me:***@host/a'"),
-        (["--body", f'{{"user": "me", "password": "{SECRET}"}}'], """--body '{"user": "me", "password": "***"}'"""),
-        (["--body", f"user=me&password={SECRET}&remember=1"], "--body 'user=me&password=***&remember=1'"),
+        (["--body", SECRET], "--body '<12 bytes>'"),
+        ([f"--body={SECRET}"], "'--body=<12 bytes>'"),
+        (["--body", "\u00e9\udc80"], "--body '<3 bytes>'"),
+        (["--body", ""], "--body '<0 bytes>'"),
+        (["--body", f"--{SECRET}", "--vus", "3"], "--body '<14 bytes>' --vus 3"),
+        (["--url", f"http://h/?key={SECRET}&keyword=a"], "--url 'http://h/?key=***&keyword=a'"),
         (["-e", f"API_TOKEN={SECRET}"], "-e 'API_TOKEN=***'"),
         (["--", f"http://me:{SECRET}@host"], "-- 'http://me:***@host'"),
     ],
@@ -77,51 +81,6 @@ def test_the_program_is_shown_by_its_name(program: str, shown: str) -> None:
 
 def test_no_command_line_at_all_is_an_empty_text() -> None:
     assert redact_command([]) == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (f"GET http://me:{SECRET}@host/ refused", "GET http://me:***@host/ refused"),
-        (f"Authorization: Bearer {SECRET}", "Authorization: ***"),
-        (f"authorization={SECRET} rest", "authorization=***"),
-        (f"{{'Authorization': 'Basic {SECRET}', 'a': 'b'}}", "{'Authorization': '***', 'a': 'b'}"),
-        (f"Set-Cookie: sid={SECRET}; Path=/\nContent-Length: 3", "Set-Cookie: ***\nContent-Length: 3"),
-        (f"X-Api-Key: {SECRET}", "X-Api-Key: ***"),
-        (f'{{"access_token":"{SECRET}","expires":3}}', '{"access_token":"***","expires":3}'),
-        (f'{{"password": "a\\"{SECRET}"}}', '{"password": "***"}'),
-        (f"client_secret={SECRET}&a=1", "client_secret=***&a=1"),
-        ("the token Bearer eyJhbGci.Oi9J is old", "the token Bearer *** is old"),
-    ],
-)
-def test_what_looks_like_a_secret_in_a_text_is_masked(text: str, shown: str) -> None:
-    assert redact_text(text) == shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "expected status 200, got 500",
-        "http_req_duration p(95)<500: 612 ms",
-        "basic authentication required",
-        "load.py:12: KeyError: 'token'",
-        "127.0.0.1:3000: connection refused (3 tries)",
-        "status is 200 at 12:30:45",
-        "the password was wrong",
-        "user@example.com was not found",
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert redact_text(text) == text
-
-
-WORDS = ["Authorization", "Bearer ", "Basic ", "token", "password", "Cookie", "a1B2c3D4", "http", "://", "***"]
-PIECES = st.sampled_from(WORDS) | st.sampled_from("h:=@?&;,/{}\\\"' \n")
-
-
-@given(st.lists(PIECES, max_size=14).map("".join))
-def test_masking_twice_changes_nothing(text: str) -> None:
-    assert redact_text(redact_text(text)) == redact_text(text)
 
 
 @given(st.lists(st.text(max_size=6), max_size=4))

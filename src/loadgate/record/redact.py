@@ -1,8 +1,10 @@
-"""Secrets out: of a command line, of texts, and of a whole record before it is written or summarised. Pure.
+"""Secrets out: of a command line, and of a whole run before it is written, summarised or shown. Pure.
 
-What a person typed after an option that carries credentials is masked whatever it is; in free text what looks like a
-credential is (URLs with passwords, `Authorization: ...`, `"password": "..."`, `token=...`, `Bearer ...`). Masking twice
-changes nothing. A secret that looks like any other word in a text somebody else wrote cannot be told from it.
+What a person typed after an option that carries credentials is masked whatever it is, and a body is given by its size; in
+free text what looks like a credential is masked (`masks`). A secret that looks like any other word in a text somebody else
+wrote cannot be told from it.
+
+`without_secrets` is the one way out for what a run has gathered: `encode_run`, `summarise` and `build_report` begin with it.
 """
 
 from __future__ import annotations
@@ -15,24 +17,10 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Final
 
-from loadgate.errors import redact_url
+from loadgate.masks import MASK, redact_url
+from loadgate.masks import redact_text as redact_text
 from loadgate.record.run import Run, Series
 
-MASK: Final = "***"
-
-_SECRET_NAME: Final = (
-    r"(?:[\w.-]*(?:token|password|passwd|passphrase|secret|signature|credentials?|api[-_.]?key|access[-_.]?key)\w*)"
-)
-_HEADER: Final = re.compile(
-    r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:auth|token|key|secret|session)[\w-]*)[\"']?\s*[:=]\s*[\"']?)"
-    r"[^\s\"'][^\r\n\"']*",
-    re.IGNORECASE,
-)
-_PAIR: Final = re.compile(
-    rf"({_SECRET_NAME}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,&;{{}}\[\]\"'][^\s,&;}}\]\"']*)",
-    re.IGNORECASE,
-)
-_SCHEME: Final = re.compile(r"\b((?i:bearer|basic)\s+)(?=[a-z._~+/-]*[0-9A-Z=])[\w.~+/-]{6,}=*")
 _SECRET_OPTION: Final = re.compile(
     r"bearer|token|password|passwd|passphrase|secret|signature|cookies?|credentials?|(?:api|access)[-_.]?key",
     re.IGNORECASE,
@@ -40,6 +28,7 @@ _SECRET_OPTION: Final = re.compile(
 _HEADER_OPTIONS: Final = frozenset({"--header", "--headers"})
 _SHORT_HEADER: Final = re.compile(r"(-[a-z]*H)(.*)", re.DOTALL)
 """`-H`, perhaps behind flags of one letter (`-qH`), perhaps with its value in the same word."""
+_BODY_OPTIONS: Final = frozenset({"--body"})
 _USER_OPTIONS: Final = frozenset({"--auth", "--basic", "--basic-auth", "--proxy-auth"})
 
 _Mask = Callable[[str], str]
@@ -49,7 +38,8 @@ def redact_command(argv: Sequence[str]) -> str:
     """The command line `argv` as a shell would take it, without secrets; `argv[0]` is cut to the program's name.
 
     Masked are every header's value (-H, --header), what follows --auth (but for the user) and any option whose name
-    speaks of a token, password, secret, cookie or key, and in all other arguments what `redact_text` finds.
+    speaks of a token, password, secret, cookie or key, and in all other arguments what `redact_text` finds. A body may be
+    anything, and of any length: only its size is said.
     """
     if not argv:
         return ""
@@ -58,29 +48,23 @@ def redact_command(argv: Sequence[str]) -> str:
     return shlex.join(words)
 
 
-@lru_cache(maxsize=4096)
-def redact_text(text: str) -> str:
-    """`text` with what looks like a credential replaced by `***`; the names beside them stay."""
-    text = _SCHEME.sub(rf"\1{MASK}", redact_url(text))
-    text = _HEADER.sub(rf"\1{MASK}", text)
-    return _PAIR.sub(_pair, text)
-
-
 def without_secrets(run: Run) -> Run:
-    """`run` with its texts redacted: command, target, errors, reasons, notes, and URLs in tags."""
+    """`run` with its texts redacted: command, target, errors, reasons, notes, and URLs in names and tags."""
     definition = run.definition
     return replace(
         run,
         definition=replace(
             definition,
+            profile=redact_name(definition.profile),
+            script=redact_name(definition.script),
             target=redact_text(definition.target),
             command=redact_text(definition.command),
         ),
         series=tuple(_clean_series(series) for series in run.series),
         errors=tuple(
-            replace(error, step=_clean_url(error.step), sample=redact_text(error.sample)) for error in run.errors
+            replace(error, step=redact_name(error.step), sample=redact_text(error.sample)) for error in run.errors
         ),
-        thresholds=tuple(replace(result, key=_clean_url(result.key)) for result in run.thresholds),
+        thresholds=tuple(replace(result, key=redact_name(result.key)) for result in run.thresholds),
         verdict=replace(run.verdict, reasons=_texts(run.verdict.reasons)),
         notes=_texts(run.notes),
     )
@@ -115,6 +99,8 @@ def _mask_of(option: str) -> _Mask | None:
     """How the value of `option` is masked; None: as any text."""
     if option in _HEADER_OPTIONS:
         return _header
+    if option in _BODY_OPTIONS:
+        return _size
     if option in _USER_OPTIONS:
         return _user
     if option.startswith("--") and not option.startswith("--no-") and _SECRET_OPTION.search(option):
@@ -127,14 +113,13 @@ def _header(line: str) -> str:
     return f"{name}: {MASK}" if colon else MASK
 
 
+def _size(body: str) -> str:
+    return f"<{len(body.encode('utf-8', 'surrogateescape')):,} bytes>"
+
+
 def _user(pair: str) -> str:
     user, colon, _ = pair.partition(":")
     return f"{user}:{MASK}" if colon else MASK
-
-
-def _pair(match: re.Match[str]) -> str:
-    quote = match.group(2)[0] if match.group(2)[0] in "\"'" else ""
-    return f"{match.group(1)}{quote}{MASK}{quote}"
 
 
 def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,11 +127,11 @@ def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _clean_series(series: Series) -> Series:
-    clean = {tag: _clean_url(value) for tag, value in series.tags.items()}
+    clean = {tag: redact_name(value) for tag, value in series.tags.items()}
     return series if clean == series.tags else replace(series, tags=clean)
 
 
 @lru_cache(maxsize=4096)
-def _clean_url(name: str) -> str:
+def redact_name(name: str) -> str:
     """A name somebody chose: only URLs in it can hold a secret, `token: present` is a good name for a check."""
     return redact_url(name)
