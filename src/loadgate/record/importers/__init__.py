@@ -16,7 +16,7 @@ FORMATS: Final[tuple[Format, ...]] = (loadgate.FORMAT,)
 
 
 def read_results(path: Path) -> list[Result]:
-    """The results in the file `path`, at least one, oldest first. Raises LoadgateError for a file that holds none."""
+    """The results in the file or folder `path`, at least one, oldest first. Raises LoadgateError where it holds none."""
     return read_known(path)[1]
 
 
@@ -31,5 +31,10 @@ def read_known(path: Path) -> tuple[Format, list[Result]]:
             if not any(result.figures for result in found):
                 raise LoadgateError(f"{path} is {format.name}, but holds no result")
             return format, found
+    broken = source.broken
+    if broken is not None:
+        raise broken
     known = ", ".join(format.name for format in FORMATS)
-    raise LoadgateError(f"{path} is no result file that is known here", f"known are: {known}")
+    raise LoadgateError(
+        f"{path} is no result {'folder' if source.is_folder else 'file'} that is known here", f"known are: {known}"
+    )

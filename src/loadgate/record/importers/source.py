@@ -1,13 +1,14 @@
-"""A file somebody else's tool wrote, looked at without knowing yet what it is."""
+"""A file or folder somebody else's tool wrote, looked at without knowing yet what it is."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,15 +17,26 @@ from loadgate.errors import LoadgateError
 HEAD: Final = 65_536
 """Bytes that tell what a file is, where it is not JSON."""
 
+_MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark Windows puts before UTF-8."""
+
+_T = TypeVar("_T")
+
 
 class Source:
-    """The file `path`, read when asked. Raises LoadgateError where it cannot be read."""
+    """The file `path`, read when asked, or the folder. Raises LoadgateError where it cannot be read.
+
+    A folder has no contents: its `head` is "", its `json` None; what is in it comes from `inside`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with open(path, "rb") as file:
-                self._head = file.read(HEAD)
+            self.is_folder = path.is_dir()
+            self._head = b""
+            if not self.is_folder:
+                with open(path, "rb") as file:
+                    self._head = file.read(HEAD)
             self.modified = path.stat().st_mtime
             """Unix seconds: when the run ended, at the latest, where the file says nothing better."""
         except OSError as error:
@@ -37,7 +49,11 @@ class Source:
 
     @property
     def empty(self) -> bool:
-        return not self._head.strip()
+        return next(self.path.iterdir(), None) is None if self.is_folder else not self._head.removeprefix(_MARK).strip()
+
+    def inside(self, pattern: str) -> list[Source]:
+        """The files in the folder, at any depth, whose relative paths match `pattern` ("*/new/estimates.json"), sorted."""
+        return [Source(path) for path in sorted(self.path.rglob(pattern)) if path.is_file()] if self.is_folder else []
 
     @cached_property
     def head(self) -> str:
@@ -51,14 +67,62 @@ class Source:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
     @cached_property
-    def json(self) -> Any:
-        """The contents as one JSON value; None where they are something else (JSON lines, too)."""
-        if self.head.lstrip()[:1] not in ("{", "["):
+    def first_line(self) -> Any:
+        """The JSON value that the first line is, with more lines after it: the file is JSON lines. Else None."""
+        line, _, rest = self.head.lstrip().partition("\n")
+        if line[:1] not in ("{", "[") or not rest.strip():
             return None
         try:
-            return msgspec.json.decode(self.data.removeprefix(b"\xef\xbb\xbf"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return msgspec.json.decode(line)
+        except (ValueError, RecursionError):
             return None
+
+    @cached_property
+    def json(self) -> Any:
+        """The contents as one JSON value; None where they are something else (JSON lines, too).
+
+        NaN and Infinity are read, though no JSON: Python's own writer leaves them (asv, scripts).
+        """
+        if self.head.lstrip()[:1] not in ("{", "[") or self.first_line is not None:
+            return None
+        try:
+            return msgspec.json.decode(self.data.removeprefix(_MARK))
+        except (ValueError, RecursionError):
+            pass
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def broken(self) -> LoadgateError | None:
+        """The error to raise where the contents begin like one JSON value and are none; else None."""
+        if self.head.lstrip()[:1] not in ("{", "[") or self.first_line is not None or self.json is not None:
+            return None
+        try:
+            json.loads(self.text)
+        except json.JSONDecodeError as error:
+            if error.msg == "Extra data":
+                return self.bad("a second JSON value begins here", line=error.lineno, hint="a file holds one run")
+            if error.pos >= len(self.text.rstrip()):
+                return self.bad(
+                    "the JSON ends here, in the middle", line=error.lineno, hint="the file has been cut off"
+                )
+            what = error.msg[:1].lower() + error.msg[1:]
+            return self.bad(f"is no JSON from column {error.colno} on: {what}", line=error.lineno)
+        except (ValueError, RecursionError):
+            pass
+        return self.bad("is no JSON that can be read: nested too deeply or numbers too long")
+
+    def shaped(self, shape: type[_T]) -> _T:
+        """The JSON contents as the msgspec struct `shape`; the error names the place in it and what was expected."""
+        try:
+            return msgspec.convert(self.json, shape)
+        except msgspec.ValidationError as error:
+            what = str(error)
+        except (ValueError, OverflowError, RecursionError) as error:
+            what = f"a value cannot be read: {error}"
+        raise self.bad(what[:1].lower() + what[1:])
 
     @cached_property
     def data(self) -> bytes:
@@ -78,7 +142,7 @@ class Source:
     def bad(self, what: str, *, line: int = 0, hint: str = "") -> LoadgateError:
         """The error to raise for a file that is of a known kind but wrong: "FILE:3: WHAT"."""
         place = f"{self.path}:{line}" if line else str(self.path)
-        return LoadgateError(f"{place}: {what}", hint)
+        return LoadgateError(f"{place}: {what}", hint or None)
 
     def _open(self) -> io.BufferedReader:
         try:
