@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
@@ -20,6 +20,7 @@ from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import SeriesKey
 from loadgate.measure.tally import CounterTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window
+from loadgate.record.redact import redact_name
 from loadgate.record.verdict import ThresholdResult
 from loadgate.report.figures import figure
 from loadgate.report.frame import ErrorGlance, Frame, FrameRow, FrameStep
@@ -209,7 +210,7 @@ class LiveModel:
         steps = sorted(self._steps.values(), key=lambda step: (-step.failed, -step.requests))
         judged = self._judge(health)
         open_window = self._open_model and window.width > 0.0
-        return Frame(
+        frame = Frame(
             profile=self._profile,
             target=self._target,
             elapsed=elapsed,
@@ -251,6 +252,7 @@ class LiveModel:
             ),
             errors=self._glance(errors),
         )
+        return _without_secrets(frame)
 
     def _glance(self, errors: ErrorLog) -> ErrorGlance | None:
         most = [(found.count, found.kind, found.step) for found in islice(errors, 1)]
@@ -290,6 +292,18 @@ class LiveModel:
         failed = next((limits[p.failed, "rate"] for p in PROTOCOLS if (p.failed, "rate") in limits), None)
         shares = [_per(float(slot.failed), float(slot.judged)) for slot in slots]
         return (*rows, _row("errors", "share", "rate", now.share, total.share, shares, failed))
+
+
+def _without_secrets(frame: Frame) -> Frame:
+    """`frame` with URLs in names redacted: its other texts are our own."""
+    return replace(
+        frame,
+        profile=redact_name(frame.profile),
+        target=redact_name(frame.target),
+        steps=tuple(replace(step, name=redact_name(step.name)) for step in frame.steps),
+        broken=tuple(map(redact_name, frame.broken)),
+        errors=None if frame.errors is None else replace(frame.errors, step=redact_name(frame.errors.step)),
+    )
 
 
 def _row(

@@ -10,6 +10,7 @@ from typing import Final
 
 from loadgate.config.load import Executor
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, TrendTally
+from loadgate.record.redact import without_secrets
 from loadgate.record.run import Run, RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Word
 from loadgate.report.faults import FaultRow, fault_rows
@@ -129,7 +130,8 @@ class Report:
 
 
 def build_report(run: Run) -> Report:
-    """The report of a run, whole or not: a partial record makes a report that says so."""
+    """The report of a run, whole or not: a partial record makes a report that says so. Whoever renders it shows no secret."""
+    run = without_secrets(run)
     open_loads = {Executor(load.executor).open_model for load in run.loads}
     open_model = True in open_loads
     steps, totals = step_rows(run, open_model=open_model)
