@@ -23,6 +23,8 @@ class ErrorKind(StrEnum):
     """No complete reply when the run ended, long after the request was sent."""
     CUT = "cut"
     """The reply ended before it was whole."""
+    OVERSIZE = "oversize"
+    """The body of the reply is larger than what is kept of one, or becomes so when its coding is undone."""
     PROTOCOL = "protocol"
     """The reply is not what the protocol allows."""
 

@@ -123,7 +123,10 @@ def _body_contains(text: Template, compiler: TemplateCompiler) -> Expectation:
     wanted = compiler.text(text)
 
     def wrong(reply: Reply, scope: Scope) -> str | None:
-        body = reply.response.body
+        try:
+            body = reply.response.body
+        except ValueError as error:
+            return str(error)
         return None if wanted.render(scope).encode() in body else f"not in {len(body):,} bytes, {reply.summary}"
 
     return Expectation(f"body contains {_shown(text.text)}", wrong)
@@ -163,7 +166,10 @@ def _take(spec: CaptureSpec, problems: list[Problem]) -> Callable[[Reply], Any] 
     pattern = re.compile(spec.expression)
 
     def search(reply: Reply) -> str | Missing:
-        match = pattern.search(reply.response.text)
+        try:
+            match = pattern.search(reply.response.text)
+        except ValueError:  # a body that cannot be unpacked, which is counted
+            return MISSING
         if match is None:
             return MISSING
         found = match[1] if pattern.groups else match[0]

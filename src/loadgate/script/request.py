@@ -10,6 +10,7 @@ from urllib.parse import quote
 from loadgate.clients.http.content import form_body, multipart_body
 from loadgate.clients.http.request import Auth, encode_body
 from loadgate.config.body import Body, FieldPart, FileBody, FilePart, FormBody, JsonBody, TextBody
+from loadgate.config.expect import CaptureFrom
 from loadgate.config.steps import RequestStep
 from loadgate.config.target import BasicAuth
 from loadgate.config.template import Template
@@ -39,6 +40,7 @@ class RequestPlan:
     timeout: float | None = None
     redirects: int | None = None
     expected: frozenset[int] | None = None
+    keeps_body: bool = True
 
     @property
     def fixed(self) -> bool:
@@ -63,6 +65,7 @@ class RequestPlan:
             auth=None if self.auth is None else self.auth.render(scope),
             timeout=self.timeout,
             redirects=self.redirects,
+            keeps_body=self.keeps_body,
         )
 
 
@@ -74,6 +77,7 @@ def fixed_request(method: str, url: str, *, headers: Mapping[str, str], body: by
         url=always(url),
         headers=tuple((name, always(value)) for name, value in headers.items()),
         content=None if body is None else always((body, None)),
+        keeps_body=False,
     )
 
 
@@ -94,6 +98,8 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         timeout=step.timeout,
         redirects=step.redirects,
         expected=step.expect.status,
+        keeps_body=bool(step.expect.body_contains or step.expect.json)
+        or any(capture.source is not CaptureFrom.HEADER for capture in step.captures),
     )
 
 

@@ -166,8 +166,12 @@ class HttpClient(ConnectionPool):
         auth: Auth | None = None,
         timeout: float | None = None,
         redirects: int | None = None,
+        keeps_body: bool = True,
     ) -> Request:
-        """Make a request to be sent many times, by this user or by any other of the run."""
+        """Make a request to be sent many times, by this user or by any other of the run.
+
+        `keeps_body` False: nobody will read the bodies of its replies, so they need not be kept in memory.
+        """
         builder = self.stack.builder
         if name is None:
             name = f"{method} {builder.locate(url)[1].partition('?')[0]}"
@@ -181,6 +185,7 @@ class HttpClient(ConnectionPool):
             auth=auth,
             timeout=timeout,
             redirects=redirects,
+            keeps_body=keeps_body,
         )
 
     def send(self, request: Request) -> Awaitable[Response]:

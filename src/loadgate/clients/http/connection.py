@@ -18,11 +18,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.clients.http.content import decode_body
 from loadgate.clients.http.head import parse_head
 from loadgate.clients.http.reader import ReplyReader
-from loadgate.clients.http.request import IDEMPOTENT, PlainReply, Request
-from loadgate.clients.http.response import Response
+from loadgate.clients.http.request import IDEMPOTENT, Request
+from loadgate.clients.http.response import CodedResponse, Response
+from loadgate.clients.http.step import PlainReply
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 
 if TYPE_CHECKING:
@@ -181,10 +181,11 @@ class Connection(asyncio.Protocol):
                 cut = data.find(b"\r\n\r\n")
                 if cut > 0:
                     head = parse_head(data[:cut])
-                    if head.plain and len(data) == cut + 4 + head.length and not self._slow:
+                    whole = head.plain and len(data) == cut + 4 + head.length and not self._slow
+                    if whole and (not head.length or request.method != "HEAD"):
                         self._complete(request, request.step.plain(head), data, end)
                         return
-                self._reader = ReplyReader(bodiless=request.method == "HEAD")
+                self._reader = ReplyReader(bodiless=request.method == "HEAD", keep=request.keeps_body)
             self._read(self._reader, request, data, end)
         except ExchangeError as error:
             if self._reader is None:
@@ -220,15 +221,14 @@ class Connection(asyncio.Protocol):
         """A reply that came the long way is whole. `closed` says that the server's closing was its end."""
         head = reader.head
         assert head is not None
-        body = reader.body
-        if head.encoding and body:
-            body = decode_body(body, head.encoding)
         following = self._pool.following(request, head) if head.redirect else None
         series, ok = request.step.hop(head.status) if following else request.step.outcome(head.status)
         times = (self._planned, self._start, self._first, end)
         sending = self._sending(self._first)
         self._record(series, len(self._wire), self._received, *times, sending)
-        response = Response(request, head.status, ok, head, body, 0, *times)
+        body = reader.body
+        kind = CodedResponse if head.encoding and body else Response
+        response = kind(request, head.status, ok, head, body, 0, *times)
         if self._marks is not None or self._slow:
             response._phases = self._record_phases(series, sending)
         waiter = self._waiter

@@ -1,17 +1,12 @@
-"""Body codings in both directions: what goes into a request, and what a reply's `Content-Encoding` hides."""
+"""Bodies of requests: forms and files."""
 
 from __future__ import annotations
 
-import gzip
 import mimetypes
 import secrets
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlencode
-
-from loadgate.clients.base import ErrorKind, ExchangeError
 
 FilePart = str | bytes | Path | tuple[str, bytes] | tuple[str, bytes, str]
 """A multipart field's file: a path, raw bytes, or (file name, bytes[, content type])."""
@@ -59,52 +54,3 @@ def _part(boundary: bytes, name: str, content: bytes, filename: str | None = Non
 def _quoted(text: str) -> str:
     """RFC 7578 section 2 leaves it to browsers' practice: these three are percent-encoded."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def decode_body(body: bytes, encoding: str) -> bytes:
-    """Undo the content codings of `encoding`, last applied first (RFC 9110 section 8.4).
-
-    Raises ExchangeError(protocol) for a body that is not what it says, or for a coding that is not known.
-    """
-    for coding in _codings(encoding):
-        if not body:
-            return body
-        try:
-            body = _decode_one(body, coding)
-        except ExchangeError:
-            raise
-        except Exception as error:  # each codec has its own error type, and brotli's is found only once imported
-            raise ExchangeError(ErrorKind.PROTOCOL, f"body is not valid {coding}: {error}") from None
-    return body
-
-
-def _codings(encoding: str) -> Iterator[str]:
-    for coding in reversed(encoding.split(",")):
-        name = coding.strip().lower()
-        if name and name != "identity":
-            yield name
-
-
-def _decode_one(body: bytes, coding: str) -> bytes:
-    if coding in ("gzip", "x-gzip"):
-        return gzip.decompress(body)
-    if coding == "deflate":
-        # servers disagree on whether `deflate` has its zlib wrapper, which opens as RFC 1950 section 2.2 says
-        wrapped = body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
-        return zlib.decompress(body, wbits=15 if wrapped else -15)
-    if coding == "br":
-        import brotli
-
-        return cast(bytes, brotli.decompress(body))
-    if coding == "zstd":
-        import zstandard
-
-        plain = b""
-        while body:  # a frame is one unit; codecs may write several (RFC 8878 section 3)
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            plain += frame.decompress(body)
-            if not frame.eof:
-                raise ValueError("frame is not whole")
-            body = frame.unused_data
-        return plain
-    raise ExchangeError(ErrorKind.PROTOCOL, f"unknown content-encoding `{coding}`")

@@ -14,6 +14,8 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.head import LIMIT, Head, fault, parse_head, sample
 
 _BODILESS: Final = frozenset({204, 304})
+KEPT_LIMIT: Final = 256 * 1024 * 1024
+"""Bytes of one reply's body that are kept for whoever may read it."""
 _CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """What llhttp is shown of a head: it has opinions of its own on upgrades and on lengths beside chunks."""
 
@@ -22,15 +24,32 @@ class ReplyReader:
     """Collects one reply: feed it until `done`; `eof()` when the peer closes.
 
     `continued` turns True when a `100 Continue` came. `bodiless` is for replies to HEAD, whose length fields speak of a
-    body that is not sent. Raises ExchangeError of kind protocol (malformed) or cut (ended too early).
+    body that is not sent. Without `keep` the bytes of the body are counted and dropped as they come. Raises ExchangeError
+    of kind protocol (malformed), cut (ended too early) or oversize (a body to be kept that is over `KEPT_LIMIT`).
     """
 
-    __slots__ = ("_bodiless", "_buffer", "_chunks", "_missing", "_parser", "continued", "done", "head", "surplus")
+    __slots__ = (
+        "_bodiless",
+        "_body",
+        "_buffer",
+        "_got",
+        "_interim",
+        "_keep",
+        "_missing",
+        "_parser",
+        "continued",
+        "done",
+        "head",
+        "surplus",
+    )
 
-    def __init__(self, *, bodiless: bool) -> None:
+    def __init__(self, *, bodiless: bool, keep: bool = True) -> None:
         self._bodiless = bodiless
+        self._body = bytearray()  # not a list: a body in chunks of two bytes would take forty times its size
         self._buffer = b""
-        self._chunks: list[bytes] = []
+        self._got = 0
+        self._interim = 0
+        self._keep = keep
         self._missing = 0
         self._parser: httptools.HttpResponseParser | None = None
         self.continued = False
@@ -40,7 +59,8 @@ class ReplyReader:
 
     @property
     def body(self) -> bytes:
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        """What came of the body, as it came; empty where it is not kept."""
+        return bytes(self._body)
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes; True when the reply is whole."""
@@ -60,7 +80,7 @@ class ReplyReader:
             if not self._buffer:
                 raise ExchangeError(ErrorKind.CUT, "connection closed after an interim reply (status 1xx)")
             raise ExchangeError(ErrorKind.CUT, f"reply ended within its head: {sample(self._status_line())}")
-        got = sum(map(len, self._chunks))
+        got = self._got
         if head.chunked:
             raise ExchangeError(ErrorKind.CUT, f"reply ended before its last chunk, after {got:,} bytes of body")
         raise ExchangeError(ErrorKind.CUT, f"reply ended after {got:,} of {head.length:,} bytes of body")
@@ -75,19 +95,25 @@ class ReplyReader:
 
     def _find_head(self, buffer: bytes) -> bytes:
         """Set `head` once it is whole and return what follows it; interim (1xx) heads are passed over."""
+        at = 0
         while True:
-            cut = buffer.find(b"\r\n\r\n")
+            cut = buffer.find(b"\r\n\r\n", at)
             if cut < 0:
+                buffer = buffer[at:]
                 self._check_beginning(buffer)
                 self._buffer = buffer
                 return b""
-            head = parse_head(buffer[:cut])
-            buffer = buffer[cut + 4 :]
+            head = parse_head(buffer[at:cut])
+            at, begun = cut + 4, at
             if head.status >= 200:
                 break
             if head.status == 101:
                 raise ExchangeError(ErrorKind.PROTOCOL, "server switched protocols unasked (status 101)")
             self.continued = self.continued or head.status == 100
+            self._interim += at - begun
+            if self._interim > LIMIT:
+                raise ExchangeError(ErrorKind.PROTOCOL, f"over {LIMIT:,} bytes of interim replies (status 1xx)")
+        buffer = buffer[at:]
         self._buffer = b""
         self.head = head
         if self._bodiless or head.status in _BODILESS or (head.length == 0 and not head.chunked):
@@ -98,6 +124,8 @@ class ReplyReader:
             self._parse(_CHUNKED_HEAD)
         else:
             self._missing = head.length
+            if self._keep and head.length > KEPT_LIMIT:
+                raise ExchangeError(ErrorKind.OVERSIZE, f"body of {head.length:,} bytes is over {KEPT_LIMIT:,}")
         return buffer
 
     @staticmethod
@@ -111,12 +139,23 @@ class ReplyReader:
         if self._parser is not None:
             self._parse(data)
         elif self._missing < 0:
-            self._chunks.append(data)
+            self._store(data)
+            self._check_size()
         else:
-            self._chunks.append(data[: self._missing])
-            self._missing -= len(self._chunks[-1])
+            piece = data[: self._missing]
+            self._store(piece)
+            self._missing -= len(piece)
             if self._missing == 0:
-                self._finish(data[len(self._chunks[-1]) :])
+                self._finish(data[len(piece) :])
+
+    def _store(self, piece: bytes) -> None:
+        self._got += len(piece)
+        if self._keep:
+            self._body += piece
+
+    def _check_size(self) -> None:
+        if self._keep and self._got > KEPT_LIMIT:
+            raise ExchangeError(ErrorKind.OVERSIZE, f"body without a stated length is over {KEPT_LIMIT:,} bytes")
 
     def _parse(self, data: bytes) -> None:
         assert self._parser is not None
@@ -126,6 +165,7 @@ class ReplyReader:
             if not self.done:
                 raise ExchangeError(ErrorKind.PROTOCOL, f"malformed chunked body: {error}") from None
             self.surplus = True
+        self._check_size()
         if self.done:
             self._parser = None  # it holds this reader through its callbacks
 
@@ -147,7 +187,7 @@ class _Chunks:
 
     def on_body(self, body: bytes) -> None:
         if not self._reader.done:
-            self._reader._chunks.append(body)
+            self._reader._store(body)
 
     def on_message_complete(self) -> None:
         self._reader.done = True

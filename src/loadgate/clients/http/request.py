@@ -1,20 +1,18 @@
-"""Requests as bytes, made once and sent many times, and the step each one counts for."""
+"""Requests as bytes, made once and sent many times."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.content import FilePart, form_body, multipart_body
-from loadgate.clients.http.head import Head
+from loadgate.clients.http.step import Step
 from loadgate.clients.transport import Origin, parse_origin
 from loadgate.errors import redact_url
-from loadgate.measure.recorder import Recorder
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2: these may be sent again when an idle connection turns out to be closed."""
@@ -30,9 +28,6 @@ _OF_A_BODY: Final = frozenset(
     {b"content-encoding", b"content-language", b"content-length", b"content-location", b"content-type", b"expect"}
 )
 
-_PLAIN: Final = 64
-"""Heads kept per step: a server that writes another one each time must not fill the memory."""
-
 LONGEST_TIMEOUT: Final = 86_400
 """Seconds: a day. An event loop's timers cannot take infinity, and a reply that takes longer is not under test."""
 
@@ -40,86 +35,12 @@ Auth = str | tuple[str, str]
 """A bearer token, or (user, password) for Basic."""
 
 
-class PlainReply:
-    """What is known of a plain reply (see `Head.plain`) to a step before it is looked into.
-
-    Replies to one step mostly have the same head, byte for byte, as long as its `Date` stands, which is a second. One that
-    has `size` bytes and begins with `opening` (the head and the empty line) is this reply again, but for its body.
-    """
-
-    __slots__ = ("body_at", "head", "ok", "opening", "series", "size", "status")
-
-    def __init__(self, head: Head, series: int, ok: bool) -> None:
-        self.head = head
-        self.opening = head.raw + b"\r\n\r\n"
-        self.body_at = len(self.opening)
-        self.size = self.body_at + head.length
-        self.status = head.status
-        self.series = series
-        self.ok = ok
-
-
-class Step:
-    """The recorder's series for one named request, by how it ended.
-
-    Tags are joined here, when the step is first met, so that a request costs one dict lookup.
-    """
-
-    __slots__ = ("_expected", "_plain", "_recorder", "_tags", "likely", "name", "outcomes")
-
-    def __init__(
-        self, recorder: Recorder, name: str, tags: Mapping[str, str], expected: Collection[int] | None
-    ) -> None:
-        self._recorder = recorder
-        self._tags = tags
-        self._expected = expected
-        self.name = name
-        self.outcomes: dict[int | ErrorKind, tuple[int, bool]] = {}
-        self.likely: PlainReply | None = None
-        """The plain reply that came last."""
-        self._plain: dict[Head, PlainReply] = {}
-
-    def plain(self, head: Head) -> PlainReply:
-        """The plain reply with this head, which is then the likely one."""
-        reply = self._plain.get(head)
-        if reply is None:
-            if len(self._plain) >= _PLAIN:
-                self._plain.clear()
-            reply = self._plain[head] = PlainReply(head, *self.outcome(head.status))
-        self.likely = reply
-        return reply
-
-    def outcome(self, status: int) -> tuple[int, bool]:
-        """(series, expected) of a reply with `status`; 200 to 399 are expected unless the request says otherwise."""
-        found = self.outcomes.get(status)
-        if found is None:
-            ok = 200 <= status < 400 if self._expected is None else status in self._expected
-            found = self._intern(status, {"status": str(status)}, ok=ok)
-        return found
-
-    def hop(self, status: int) -> tuple[int, bool]:
-        """As `outcome`, of a redirect that is followed: what the request expects is said of the last reply."""
-        return self.outcomes.get(-status) or self._intern(-status, {"status": str(status)}, ok=True)
-
-    def failure(self, kind: ErrorKind) -> int:
-        """Series of an exchange that ended without a usable reply."""
-        found = self.outcomes.get(kind)
-        if found is None:
-            found = self._intern(kind, {"status": "0", "error": kind.value}, ok=False)
-        return found[0]
-
-    def _intern(self, key: int | ErrorKind, tags: Mapping[str, str], *, ok: bool) -> tuple[int, bool]:
-        tags = {**self._tags, **tags, "expected_response": "true" if ok else "false"}
-        series = self._recorder.exchange_series("http", tags, failed=not ok)
-        self.outcomes[key] = (series, ok)
-        return series, ok
-
-
 class Request:
     """One request, ready to be written.
 
     `wire` is the whole of it; `head` lacks the empty line, so that a user's own cookies and headers can be put in.
-    `away` marks one that a redirect led to another origin, where the user's credentials have no business.
+    `away` marks one that a redirect led to another origin, where the user's credentials have no business. Nobody reads the
+    body of the reply to one without `keeps_body`: what does not come in one piece with its head is dropped.
     """
 
     __slots__ = (
@@ -127,6 +48,7 @@ class Request:
         "away",
         "body",
         "head",
+        "keeps_body",
         "method",
         "origin",
         "redirects",
@@ -148,6 +70,7 @@ class Request:
         redirects: int,
         *,
         away: bool = False,
+        keeps_body: bool = True,
     ) -> None:
         self.method = method
         self.origin = origin
@@ -159,6 +82,7 @@ class Request:
         self.timeout = timeout
         self.redirects = redirects
         self.away = away
+        self.keeps_body = keeps_body
         self.awaits_continue = bool(body) and b"\r\nexpect: 100-continue\r\n" in head.lower()
 
     @property
@@ -236,6 +160,7 @@ class RequestBuilder:
         auth: Auth | None = None,
         timeout: float | None = None,
         redirects: int | None = None,
+        keeps_body: bool = True,
     ) -> Request:
         """Make a request. Raises ValueError for what cannot be put on the wire."""
         if _TOKEN.fullmatch(method) is None:
@@ -270,6 +195,7 @@ class RequestBuilder:
             step,
             timeout,
             self._defaults.redirects if redirects is None else redirects,
+            keeps_body=keeps_body,
         )
 
     def follow(self, request: Request, location: str, status: int) -> Request | None:
@@ -306,6 +232,7 @@ class RequestBuilder:
             request.timeout,
             request.redirects - 1,
             away=away or request.away,
+            keeps_body=request.keeps_body,
         )
 
     def _head(self, origin: Origin, own: Mapping[str, str]) -> bytes:

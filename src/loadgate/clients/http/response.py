@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from loadgate.clients.base import ErrorKind, Timings
+from loadgate.clients.base import ErrorKind, ExchangeError, Timings
+from loadgate.clients.http.coding import decode_body
 from loadgate.clients.http.head import Head
 from loadgate.clients.http.request import Request
 
 _NO_PHASES = (0.0, 0.0, 0.0, 0.0)
+_NO_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Python decodes these like charsets, but no text is sent in them, and a long one holds the loop for minutes."""
+
+
+class BodyError(ValueError):
+    """The body of a reply is not what its content coding says, or too large to be unpacked."""
 
 
 class Headers(Mapping[str, str]):
@@ -75,25 +83,34 @@ class Response(msgspec.Struct, gc=False, eq=False):
 
     @property
     def body(self) -> bytes:
-        """The body, content codings undone."""
+        """The body, content codings undone. Raises BodyError where that cannot be done; it is counted as an error then."""
         return self._data[self._at :] if self._at else self._data
 
     @property
     def text(self) -> str:
-        """The body in the charset of its `Content-Type`, UTF-8 where none is named; what does not fit is replaced."""
+        """The body in the charset of its `Content-Type`, UTF-8 where none is named; what does not fit is replaced.
+
+        Raises BodyError as `body` does.
+        """
+        body = self.body
         charset = "utf-8"
         for part in self.headers.get("content-type", "").split(";")[1:]:
             name, _, value = part.strip().partition("=")
             if name.lower() == "charset":
                 charset = value.strip("\"'")
         try:
-            return self.body.decode(charset, "replace")
+            if codecs.lookup(charset).name not in _NO_CHARSETS:
+                return body.decode(charset, "replace")
         except (LookupError, ValueError):  # not a charset, or one of Python's codecs that is none
-            return self.body.decode("utf-8", "replace")
+            pass
+        return body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError (msgspec.DecodeError) if it is not."""
-        return msgspec.json.decode(self.body)
+        """The body as JSON. Raises ValueError (msgspec.DecodeError, BodyError) if it is not."""
+        try:
+            return msgspec.json.decode(self.body)
+        except RecursionError:
+            raise ValueError("JSON is nested too deeply") from None
 
     @property
     def headers(self) -> Headers:
@@ -127,3 +144,25 @@ class Response(msgspec.Struct, gc=False, eq=False):
         if self.error is not None:
             return f"<Response {self.error}: {self.error_text}>"
         return f"<Response {self.status} {self.url}>"
+
+
+class CodedResponse(Response, gc=False, eq=False):
+    """A reply whose body came in a content coding, which is undone when the body is first asked for."""
+
+    _plain: bytes | None = None
+    _fault: str = ""
+
+    @property
+    def body(self) -> bytes:
+        if self._fault:
+            raise BodyError(self._fault)
+        if self._plain is None:
+            assert self._head is not None
+            try:
+                self._plain = decode_body(self._data, self._head.encoding)
+            except ExchangeError as error:
+                self._fault = str(error)
+                self.request.step.spoiled(error)
+                raise BodyError(self._fault) from None
+            self._data = b""
+        return self._plain

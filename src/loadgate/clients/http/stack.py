@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from loadgate.clients.http.request import Request, RequestBuilder, RequestDefaults, Step
+from loadgate.clients.http.request import Request, RequestBuilder, RequestDefaults
+from loadgate.clients.http.step import Step
 from loadgate.clients.transport import Connector, TlsOptions
 from loadgate.measure.recorder import Recorder
 
