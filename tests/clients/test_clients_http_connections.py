@@ -14,7 +14,19 @@ from loadgate.clients.base import ErrorKind
 from loadgate.clients.http import HttpClient, Response
 from tests.support.http_talk import Talk, assert_error, talk
 from tests.support.memory_wire import MemoryConnector
-from tests.support.raw_server import CLOSE, OK, RESET, SILENCE, Answer, RawServer, Received, chunked, in_turn, reply
+from tests.support.raw_server import (
+    CLOSE,
+    HALF_CLOSE,
+    OK,
+    RESET,
+    SILENCE,
+    Answer,
+    RawServer,
+    Received,
+    chunked,
+    in_turn,
+    reply,
+)
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 both_loops = pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
@@ -41,7 +53,9 @@ async def turns(count: int = 5) -> None:
         ([reply(b"bye", "200 OK", "connection: close")], False),
         ([chunked(b"bye", "connection: close")], False),
         ([b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n"], False),
+        ([chunked(b"bye").replace(b"1.1", b"1.0").replace(b"chunked", b"chunked\r\nconnection: keep-alive")], False),
         ([b"HTTP/1.1 200 OK\r\n\r\nto the end", CLOSE], False),
+        ([OK, HALF_CLOSE], False),
         ([reply() + b"surplus"], False),
     ],
 )

@@ -13,9 +13,10 @@ import uvloop
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http import Response
 from tests.support.http_talk import Talk, assert_error, talk
-from tests.support.raw_server import CLOSE, OK, RESET, SILENCE, Answer, RawServer, in_turn, reply
+from tests.support.raw_server import CLOSE, HALF_CLOSE, OK, RESET, SILENCE, Answer, RawServer, in_turn
 
 CUT, PROTOCOL, RESET_KIND, TIMEOUT = ErrorKind.CUT, ErrorKind.PROTOCOL, ErrorKind.RESET, ErrorKind.TIMEOUT
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 LOOPS = [uvloop.new_event_loop, asyncio.SelectorEventLoop]
 
 
@@ -151,6 +152,20 @@ def test_the_timer_of_a_request_that_was_answered_does_not_end_the_next_one() ->
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n", "chunked body"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfourX\r\n", "chunked body"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n", "chunked body"),
+        (CHUNKED + b"+4\r\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"0x4\r\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"4 \r\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"\r\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"4\nfour\n0\n\n", "chunked body"),
+        (CHUNKED + b"4;a=\0\r\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"4;a\nfour\r\n0\r\n\r\n", "chunked body"),
+        (CHUNKED + b"4\r\nfour\r\n0\r\nno colon\r\n\r\n", "chunked body"),
+        (CHUNKED + b"4\r\nfour\r\n0\r\nx: a\0b\r\n\r\n", "chunked body"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n", "transfer-encoding"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: \x0b0\r\n\r\n", "content-length"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1 2\r\n\r\n", "content-length"),
+        (b"HTTP/1.1 200 OK\r\nx: folded\r\n value\r\ncontent-length: 0\r\n\r\n", "line 3"),
+        (b"HTTP/1.1 103 X\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n", "not HTTP/1"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\ncontent-length: 0\r\n\r\n", "65,536 bytes"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000, "65,536 bytes"),
     ],
@@ -166,21 +181,25 @@ def test_a_head_that_never_ends_is_given_up_at_64_kb(piece: int) -> None:
     fails([head[:64_000], *rest, SILENCE], PROTOCOL, "65,536 bytes")
 
 
+def test_a_flood_of_interim_replies_is_given_up() -> None:
+    fails([b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100_000, SILENCE], PROTOCOL, "65,536 bytes of interim")
+    fails([b"HTTP/1.1 100 Continue\r\n\r\n"] * 3_000 + [SILENCE], PROTOCOL, "65,536 bytes of interim")
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
 @pytest.mark.parametrize(
-    ("coding", "body"),
+    ("answer", "kind", "words"),
     [
-        ("gzip", b"this is not gzip"),
-        ("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03cut"),
-        ("deflate", b"\x78\x9cbroken"),
-        ("br", b"\xff\xff\xff not brotli"),
-        ("zstd", b"(\xb5/\xfd broken"),
-        ("zstd", b"not zstd at all"),
-        ("snappy", b"unknown"),
-        ("gzip, br", b"not either"),
+        ([HALF_CLOSE], RESET_KIND, "closed before the reply"),
+        ([b"HTTP/1.1 200 OK\r\nx: y", HALF_CLOSE], CUT, "within its head"),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour", HALF_CLOSE], CUT, "4 of 10 bytes"),
+        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n", HALF_CLOSE], CUT, "last chunk"),
     ],
 )
-def test_a_body_that_is_not_what_its_coding_says_is_a_protocol_error(coding: str, body: bytes) -> None:
-    fails([reply(body, "200 OK", f"content-encoding: {coding}")], PROTOCOL, coding.split(", ")[-1])
+def test_a_server_that_only_stops_speaking_has_ended_its_reply(
+    answer: Answer, kind: ErrorKind, words: str, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    fails(answer, kind, words, new_loop=new_loop)
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)

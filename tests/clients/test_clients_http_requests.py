@@ -10,11 +10,14 @@ import json
 import os
 import re
 import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -265,6 +268,39 @@ def test_an_answer_before_the_whole_upload_was_taken_is_the_reply_and_ends_the_c
             assert server.connections == 2
 
     talk(main)
+
+
+def hang_up_on_uploads(listener: socket.socket) -> None:
+    while True:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with peer:
+            peer.recv(1024)
+            peer.sendall(reply(b"no", "413 Content Too Large", "connection: close"))
+
+
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
+@pytest.mark.parametrize("size", [30_000, 70_000, 20_000_000])
+def test_an_answer_of_a_server_that_hangs_up_on_the_upload_is_the_reply(
+    size: int, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Its kernel breaks the connection, since not all was read: what came before that is not lost."""
+
+    async def main(here: Talk) -> None:
+        user = here.user()
+        for _ in range(20):
+            response = await user.post(f"http://127.0.0.1:{port}/", data=bytes(size))
+            assert (response.status, response.body) == (413, b"no"), repr(response)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = threading.Thread(target=hang_up_on_uploads, args=(listener,), daemon=True)
+        server.start()
+        talk(main, new_loop=new_loop)
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
 
 
 @pytest.mark.parametrize("size", [30_000, 60_000])

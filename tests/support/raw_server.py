@@ -22,12 +22,13 @@ class Act(Enum):
     """Actions that are not bytes."""
 
     CLOSE = "close in an orderly way (FIN)"
+    HALF_CLOSE = "say no more (FIN), but go on listening"
     RESET = "break the connection (RST)"
     SILENCE = "never answer, until the client is gone"
     READ_BODY = "read a body that was held back for `100 Continue`"
 
 
-CLOSE, RESET, SILENCE, READ_BODY = Act.CLOSE, Act.RESET, Act.SILENCE, Act.READ_BODY
+CLOSE, HALF_CLOSE, RESET, SILENCE, READ_BODY = Act.CLOSE, Act.HALF_CLOSE, Act.RESET, Act.SILENCE, Act.READ_BODY
 
 Action = bytes | float | Act
 Answer = Iterable[Action]
@@ -194,6 +195,10 @@ class RawServer:
                 await asyncio.sleep(action)
             elif action is READ_BODY:
                 self.bodies.append(await peer.take(held))
+            elif action is HALF_CLOSE:
+                assert peer.transport is not None
+                peer.transport.write_eof()
+                await peer.wait(lambda: False)
             elif action is SILENCE:
                 await peer.wait(lambda: False)
             else:

@@ -44,7 +44,9 @@ class Head:
         self.length = _length(lower)
         self.chunked = _chunked(lower)
         options = [option.strip() for option in _value(lower, b"connection").split(b",")]
-        self.keep_alive = b"close" not in options and (raw[7:8] == b"1" or b"keep-alive" in options)
+        # chunks are none of HTTP/1.0: who sends them so frames by guess (RFC 9112 section 6.1)
+        lasting = raw[7:8] == b"1" or (b"keep-alive" in options and not self.chunked)
+        self.keep_alive = b"close" not in options and lasting
         self.encoding = _value(lower, b"content-encoding").decode("ascii", "replace")
         self.sets_cookie = lower.find(b"\r\nset-cookie:") >= 0
         self.redirect = status in _REDIRECTS and lower.find(b"\r\nlocation:") >= 0
@@ -107,7 +109,7 @@ def _value(lower: bytes, name: bytes) -> bytes:
     while at >= 0:
         at += len(name) + 3
         end = lower.find(b"\r\n", at)
-        value = lower[at : end if end >= 0 else len(lower)].strip()
+        value = lower[at : end if end >= 0 else len(lower)].strip(b" \t")  # no other blanks: RFC 9110 section 5.6.3
         found = found + b", " + value if found else value
         at = lower.find(b"\r\n" + name + b":", end) if end >= 0 else -1
     return found
@@ -118,7 +120,7 @@ def _length(lower: bytes) -> int:
         return -1
     value = _value(lower, b"content-length")
     # equal repeats are harmless, different ones are how replies get smuggled (RFC 9112 section 6.3)
-    repeats = {part.strip() for part in value.split(b",")}
+    repeats = {part.strip(b" \t") for part in value.split(b",")}
     length = repeats.pop()
     if repeats or _LENGTH.fullmatch(length) is None:
         raise ExchangeError(ErrorKind.PROTOCOL, f"content-length is not a number: {sample(value)}")
@@ -127,7 +129,7 @@ def _length(lower: bytes) -> int:
 
 def _chunked(lower: bytes) -> bool:
     """Whether the body comes in chunks. Other transfer codings need an offer (`TE`) that is never made."""
-    codings = [coding.strip() for coding in _value(lower, b"transfer-encoding").split(b",")]
+    codings = [coding.strip(b" \t") for coding in _value(lower, b"transfer-encoding").split(b",")]
     named = [coding for coding in codings if coding not in (b"", b"identity")]
     if named not in ([], [b"chunked"]):
         raise ExchangeError(ErrorKind.PROTOCOL, f"transfer-encoding not asked for: {sample(b', '.join(named))}")
