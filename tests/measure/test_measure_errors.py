@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from loadgate.measure.errors import MOST_KEYS, MOST_TEXT, OTHER, ErrorCount, ErrorLog
+from loadgate.measure.names import MOST_NAME, fitting
 
 
 def test_errors_are_counted_by_kind_and_step_with_the_first_sample_of_each() -> None:
@@ -20,7 +21,15 @@ def test_errors_are_counted_by_kind_and_step_with_the_first_sample_of_each() -> 
 def test_a_sample_is_cut_to_a_length_that_can_be_shown() -> None:
     log = ErrorLog()
     log.add("reset", "login", "x" * 10_000, 0.0)
-    assert [len(error.sample) for error in log] == [MOST_TEXT]
+    assert [error.sample for error in log] == ["x" * (MOST_TEXT - 1) + "…"]
+
+
+def test_a_step_has_the_name_its_series_has_however_long() -> None:
+    log = ErrorLog()
+    for _ in range(2):
+        log.add("reset", "/users?" + "x" * 10_000, "gone", 0.0)
+    assert [(error.step, error.count) for error in log] == [(fitting("/users?" + "x" * 10_000), 2)]
+    assert [len(error.step) for error in log] == [MOST_NAME]
 
 
 def test_pairs_past_the_limit_are_counted_together_for_their_kind() -> None:

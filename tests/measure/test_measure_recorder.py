@@ -286,6 +286,16 @@ def test_names_past_the_limit_share_a_series_and_are_reported(
     )
 
 
+def test_long_names_are_cut_in_the_middle_and_their_secrets_masked_first(recorder: Recorder) -> None:
+    one, two = (recorder.series(TREND, {"name": "/a" * 5000 + end, "group": "::g"}) for end in ("one", "two"))
+    assert one != two
+    name = recorder.describe(one).tags["name"]
+    assert (len(name), name[:4], name[-5:]) == (names.MOST_NAME, "/a/a", "/aone")
+    secret = f"http://ann:{'secret' * 100}@shop/{'x' * 300}"
+    kept = recorder.describe(recorder.series(TREND, {"name": secret})).tags["name"]
+    assert "secret" not in kept and kept.startswith("http://ann:***@shop/x")
+
+
 def test_series_past_the_limit_share_one_for_each_set_of_tags(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

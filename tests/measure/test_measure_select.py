@@ -44,6 +44,14 @@ def test_a_selection_merges_the_series_whose_tags_all_match(
     assert tally == TrendTally(Histogram.of(values))
 
 
+def test_a_long_value_selects_the_series_it_was_cut_for(recorder: Recorder) -> None:
+    url = "http://shop/" + "x" * 1000
+    recorder.add(recorder.series(DURATION, {"name": url}), 3.0)
+    recorder.close_window(1.0)
+    tally = Selection(recorder, "iteration_duration", (("name", url),)).tally(recorder.totals())
+    assert tally == TrendTally(Histogram.of([3.0]))
+
+
 @pytest.mark.parametrize(
     ("metric", "selector"),
     [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadgate.errors import redact_url
+from loadgate.measure.names import fitting
 
 MOST_KEYS: Final = 200
 MOST_TEXT: Final = 300
@@ -33,14 +34,14 @@ class ErrorLog:
 
     def add(self, kind: str, step: str, text: str, at: float) -> None:
         """Count one; `at` must not decrease. Secrets go before the text is cut: half a password looks like none."""
-        key = (kind, step)
+        key = (kind, fitting(step))
         found = self._counts.get(key)
         if found is None:
             if len(self._counts) >= MOST_KEYS:
                 key = (kind, OTHER)
             found = self._counts.get(key)
             if found is None:
-                found = self._counts[key] = ErrorCount(key[0], key[1], redact_url(text)[:MOST_TEXT], at, at)
+                found = self._counts[key] = ErrorCount(key[0], key[1], _shown(text), at, at)
         found.count += 1
         found.last = at
 
@@ -54,3 +55,8 @@ class ErrorLog:
     @property
     def total(self) -> int:
         return sum(found.count for found in self._counts.values())
+
+
+def _shown(text: str) -> str:
+    text = redact_url(text)
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from loadgate.measure.names import fitting
 from loadgate.measure.recorder import Recorder
 from loadgate.measure.tally import Tally
 from loadgate.measure.windows import merged
@@ -22,7 +23,7 @@ class Selection:
         self._looked_at = 0
         self._series: list[int] = []
         self.metric = metric
-        self.selector = selector
+        self.selector = tuple((tag, fitting(value)) for tag, value in selector)
 
     def series(self) -> list[int]:
         """Ids of the matching series so far."""
