@@ -93,6 +93,13 @@ def test_a_key_is_a_metric_and_a_selector(key: str, parsed: tuple[str, tuple[tup
         ("m{vu:1}", "avg<5", "vu:1", "tag `vu` cannot select", "no metric is kept apart by it"),
         ("m{a:1, iter:2}", "avg<5", " iter:2", "tag `iter` cannot select", "no metric is kept apart by it"),
         ("m{a:1,a:2}", "avg<5", "a:2", "tag `a` is selected twice", "a tag has one value"),
+        (
+            "m{group:::setup}",
+            "avg<5",
+            "group:::setup",
+            "nothing is measured under `::setup`",
+            "the load begins after setup and ends before teardown",
+        ),
         ("m{a}", "avg<5", "a", "`a` is not a tag selector", "write `tag:value`"),
         ("m{a:1", "avg<5", "{a:1", "`m{a:1` does not end its selector", "`}` must end it"),
         ("m{a:1}x", "avg<5", "{a:1}x", "`m{a:1}x` does not end its selector", "`}` must end it"),

@@ -22,6 +22,8 @@ from loadgate.units import UnitError, parse_duration, parse_size
 _PLAIN_STATISTICS: Final = {each.value: each for each in Aggregation if each is not Aggregation.PERCENTILE}
 _SYNONYMS: Final[Mapping[str, str]] = {"mean": "avg", "average": "avg", "median": "med"}
 _UNINDEXED_TAGS: Final = frozenset({"vu", "iter"})
+_UNMEASURED_GROUPS: Final = frozenset({"::setup", "::teardown"})
+"""Where k6 keeps what its setup and teardown did."""
 
 _PERCENTILE: Final = re.compile(r"p\((.*)\)", re.DOTALL)
 _BARE_PERCENTILE: Final = re.compile(r"p\(?([0-9]{1,2}(?:\.[0-9]+)?)\)?")
@@ -88,7 +90,8 @@ def parse_key(key: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The metric name and the tags it is narrowed to, in `name` or `name{tag:value,tag:value}`.
 
     As k6: split at each `,`, then at the first `:`; blanks and quotes around names and values are dropped; a value is
-    matched exactly and all must match. Raises ThresholdError, also for `vu` and `iter`, which no metric keeps apart.
+    matched exactly and all must match. Raises ThresholdError, also for `vu` and `iter`, which no metric keeps apart, and
+    for the groups of setup and teardown, which are in no figure.
     """
     opening, closing = key.find("{"), key.rfind("}")
     name = key if opening < 0 else key[:opening]
@@ -111,6 +114,14 @@ def parse_key(key: str) -> tuple[str, tuple[tuple[str, str], ...]]:
             raise ThresholdError(f"`{piece}` is not a tag selector", key, part, "write `tag:value`")
         if tag in _UNINDEXED_TAGS:
             raise ThresholdError(f"tag `{tag}` cannot select", key, part, "no metric is kept apart by it")
+        if tag == "group" and value in _UNMEASURED_GROUPS:
+            raise ThresholdError(
+                f"nothing is measured under `{value}`",
+                key,
+                part,
+                "the load begins after setup and ends before teardown",
+                "limit what scenarios do; a `group` of theirs needs another name for this",
+            )
         if tag in selector:
             raise ThresholdError(f"tag `{tag}` is selected twice", key, part, "a tag has one value")
         selector[tag] = value

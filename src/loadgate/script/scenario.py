@@ -99,12 +99,15 @@ def scenario(
 
 
 def setup(function: HookT) -> HookT:
-    """Mark what runs once before the first iteration; every user then has its return value as `user.setup_data`."""
+    """Mark what runs once before the first iteration; every user then has its return value as `user.setup_data`.
+
+    What it requests is in no figure: the run begins after it.
+    """
     return _mark_hook(function, "setup")
 
 
 def teardown(function: HookT) -> HookT:
-    """Mark what runs once after the last iteration."""
+    """Mark what runs once after the last iteration. What it requests is in no figure: the run has ended."""
     return _mark_hook(function, "teardown")
 
 
