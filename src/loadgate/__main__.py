@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+import threading
+import time
+
+_PATIENCE = 1.0
+"""Seconds that threads of a script have to end when everything else is done."""
 
 
 def _open_standard_streams() -> None:
@@ -19,6 +25,26 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
+def _leave(code: int) -> None:
+    """End the process with `code`, if need be without the threads that a script has left behind.
+
+    Python waits for every thread that is no daemon, for ever if it never ends, with the verdict long since told.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [thread for thread in left if thread.is_alive()]
+    if left:
+        names = ", ".join(thread.name for thread in left[:3]) + (", ..." if len(left) > 3 else "")
+        print(f"warning: ended with threads of the script still running: {names}", file=sys.stderr)
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def main() -> None:
     """Entry point. `--version` is answered before anything is imported: scripts ask it often."""
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -31,7 +57,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loadgate.cli.app import start
 
-    sys.exit(start())
+    _leave(start())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import uvloop
-
 from loadgate.clients.http import HttpStack, RequestDefaults
 from loadgate.clients.http.request import Auth
 from loadgate.clients.transport import TlsOptions
@@ -46,6 +44,7 @@ from loadgate.record.environment import Code, Environment, read_code, read_envir
 from loadgate.record.file import RunFile
 from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
 from loadgate.record.verdict import Verdict, Word
+from loadgate.script.loop import run_loop
 from loadgate.script.performance import Performance, ScriptError
 
 SAVE_EVERY: Final = 5.0
@@ -94,7 +93,7 @@ class Session:
 
     def run(self) -> Run:
         """Run it; the finished record is in the file. Raises LoadgateError where nothing could be run."""
-        return uvloop.run(self._run())
+        return run_loop(self._run(), self.plan.script.name)
 
     async def _run(self) -> Run:
         plan, profile = self.plan, self.plan.profile

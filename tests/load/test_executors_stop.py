@@ -8,6 +8,7 @@ import pytest
 
 from loadgate.clock import VirtualClock
 from loadgate.config.load import LoadSpec
+from loadgate.errors import InvalidRun
 from loadgate.load.executors import LoadStats, Stop, Vu, run
 from loadgate.script.role import Outcome
 from tests.support.fake_vus import FakePool, Meanwhile, play, spec, until
@@ -138,7 +139,7 @@ def test_a_vu_cancelled_by_somebody_else_is_an_error_and_not_a_silent_loss(load:
     def seconds(vu: int, nth: int) -> float:
         raise asyncio.CancelledError
 
-    with pytest.raises(RuntimeError, match="cancelled by something other"):
+    with pytest.raises(InvalidRun, match="cancelled the task of its user"):
         play(load, seconds)
 
 

@@ -171,6 +171,35 @@ def test_what_makes_no_script_is_an_error(tmp_path: Path, source: str, message: 
         load_script(written(tmp_path, "load.py", source))
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (
+            b"# first\nname = 'caf\xc3\xa9 \0'\n",
+            "load.py is not valid Python\n  --> load.py:2:14\n 1 | # first\n 2 | name = 'caf\u00e9 \ufffd'\n"
+            "   |              ^ a NUL byte, which no Python file may hold",
+        ),
+        (
+            b"#!/usr/bin/python\n# coding: klingon\n",
+            "load.py is not valid Python\n  --> load.py:2:11\n 1 | #!/usr/bin/python\n 2 | # coding: klingon\n"
+            "   |           ^ unknown encoding: klingon",
+        ),
+        (b"import neighbour\n", "load.py cannot be loaded: SyntaxError: source code string cannot contain null bytes"),
+        (
+            b"name = 'caf\xe9'\n",
+            "load.py is not valid Python\n  --> load.py:1:",
+        ),
+    ],
+    ids=["NUL", "encoding", "NUL in a neighbour", "not UTF-8"],
+)
+def test_a_file_that_cannot_even_be_read_is_shown_with_the_place(tmp_path: Path, source: bytes, shown: str) -> None:
+    (tmp_path / "load.py").write_bytes(source)
+    (tmp_path / "neighbour.py").write_bytes(b"\0")
+    with pytest.raises(ConfigError) as caught:
+        load_script(Path("load.py"))
+    assert str(caught.value).startswith(shown)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no file nothing.py"):
         load_script(Path("nothing.py"))

@@ -10,8 +10,9 @@ import pytest
 
 from loadgate import StopUser, User
 from loadgate.errors import ConfigError
+from loadgate.script.failure import MOST_TEXT, describe_plain
 from loadgate.script.performance import ScriptError
-from loadgate.script.role import Outcome
+from loadgate.script.role import Outcome, Role, interrupt
 from loadgate.script.scenario import Scenario, Script
 from tests.script.play import errors, offstage, rate, recorded, script_of, tally
 
@@ -95,7 +96,7 @@ def test_a_stopped_user_is_no_iteration_and_no_failure() -> None:
         assert errors(stage.recorder) == {("stopped", "leave"): (1, "nothing left")}
 
 
-def test_a_cancellation_from_outside_passes_and_is_not_counted() -> None:
+def test_an_interruption_passes_and_is_not_counted() -> None:
     with offstage(script_of(browse)) as stage:
         role = stage.role()
         user = stage.user(role)
@@ -103,7 +104,7 @@ def test_a_cancellation_from_outside_passes_and_is_not_counted() -> None:
         async def cancelled() -> None:
             task = asyncio.ensure_future(role.iterate(user, 0.0))
             await asyncio.sleep(0.25)
-            task.cancel()
+            interrupt(task)
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -115,6 +116,86 @@ def test_a_cancellation_inside_the_scenario_only_fails_the_iteration() -> None:
     with offstage(script_of(gives_up)) as stage:
         role = stage.role()
         assert stage.wait(role.iterate(stage.user(role), 0.0)) is Outcome.FAILED
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (BaseException("x"), "BaseException: x"),
+        (GeneratorExit(), "GeneratorExit"),
+        (SystemExit(0), "SystemExit: 0"),
+        (Unprintable(), "Unprintable: (its message cannot be shown: Unprintable)"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_is_raised_fails_the_iteration_and_no_more(error: BaseException, shown: str) -> None:
+    async def scenario(user: User) -> None:
+        raise error
+
+    with offstage(script_of(scenario)) as stage:
+        role = stage.role()
+        user = stage.user(role)
+        for _ in range(2):
+            assert stage.wait(role.iterate(user, 0.0)) is Outcome.FAILED
+        count, sample = errors(stage.recorder)["script", "scenario"]
+        assert (count, sample.partition(": ")[2]) == (2, shown)
+
+
+def test_a_stop_that_cannot_be_printed_is_a_stop() -> None:
+    async def scenario(user: User) -> None:
+        raise StopUser(Unprintable())
+
+    with offstage(script_of(scenario)) as stage:
+        role = stage.role()
+        assert stage.wait(role.iterate(stage.user(role), 0.0)) is Outcome.STOPPED
+
+
+def test_a_scenario_that_cancels_its_own_task_fails_and_may_still_be_interrupted() -> None:
+    async def scenario(user: User) -> None:
+        if user.iteration == 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        await user.sleep(9.0)
+
+    async def main(role: Role, user: User) -> None:
+        assert await role.iterate(user, 0.0) is Outcome.FAILED
+        task = asyncio.current_task()
+        assert task is not None and not task.cancelling()
+        user.shared.clock.call_at(user.shared.clock.now() + 1.0, lambda: interrupt(task))
+        with pytest.raises(asyncio.CancelledError):
+            await role.iterate(user, 0.0)
+        task.uncancel()
+
+    with offstage(script_of(scenario)) as stage:
+        role = stage.role()
+        stage.wait(main(role, stage.user(role)))
+        assert rate(stage.recorder, "iterations_failed") == (1, 1)
+
+
+def test_an_iteration_that_is_closed_from_outside_ends() -> None:
+    with offstage(script_of(browse)) as stage:
+        role = stage.role()
+        iteration = role.iterate(stage.user(role), 0.0)
+
+        async def begin() -> None:
+            iteration.send(None)
+
+        stage.wait(begin())
+        iteration.close()
+        assert recorded(stage.recorder) == set()
+
+
+def test_of_a_long_message_the_beginning_is_kept_and_no_half_secret() -> None:
+    text = describe_plain(ValueError("!a" * 5_000_000))
+    assert len(text) == len("ValueError: ") + MOST_TEXT and text.endswith("!…")
+    assert describe_plain(ValueError(f"no http://ann:{'s' * 9999}@shop/")) == "ValueError: no http://ann:***"
+    assert describe_plain(ValueError("\n\n user:5 left \n" + "x" * 9999)) == "ValueError: user:5 left"
 
 
 def test_the_planned_time_reaches_the_client() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
@@ -26,6 +27,15 @@ _FOREIGN: Final = tuple(
     }
 )
 
+_CODING: Final = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+"""A declaration of the encoding, which stands in one of the first two lines (PEP 263)."""
+
+MOST_TEXT: Final = 500
+"""Characters of an error's message that are shown."""
+
+_LOOKED_AT: Final = 4 * MOST_TEXT
+"""Characters that are looked at: a message may hold the whole of a reply, and looking for secrets takes time."""
+
 
 def describe(error: BaseException) -> str:
     """`load.py:12: KeyError: 'id'`; without a place where no line of the user's took part."""
@@ -35,10 +45,25 @@ def describe(error: BaseException) -> str:
 
 
 def describe_plain(error: BaseException) -> str:
-    """`KeyError: 'id'`: the first line, without secrets in URLs. Of a group of exceptions, its first."""
+    """`KeyError: 'id'`: the name and what `text_of` gives. Of a group of exceptions, its first."""
     error = _first(error)
-    line = redact_url(str(error).strip().partition("\n")[0])
+    line = text_of(error)
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """The first line of its message, at most `MOST_TEXT` characters of it, without secrets in URLs. Raises nothing."""
+    try:
+        text = str(error)
+    except BaseException as worse:  # whatever the author's `__str__` does, there is something to be told
+        return f"(its message cannot be shown: {type(worse).__name__})"
+    line, newline, _ = text.lstrip()[:_LOOKED_AT].partition("\n")
+    if len(line) == _LOOKED_AT and not newline:
+        # A password is known by the `@` behind it, which may be behind the cut: give it one, which is then cut off too.
+        line = redact_url(line + "@host").removesuffix("@host")
+    else:
+        line = redact_url(line.rstrip())
+    return line if len(line) <= MOST_TEXT else line[: MOST_TEXT - 1] + "…"
 
 
 def problem_of(error: BaseException, message: str) -> Problem:
@@ -54,6 +79,24 @@ def problem_of(error: BaseException, message: str) -> Problem:
     return Problem(message, _span(frame.f_code.co_filename, line, column, end_column, end_line))
 
 
+def problem_of_text(error: SyntaxError, path: Path, message: str) -> Problem:
+    """What keeps Python from reading `path` at all, as a problem in it: then a SyntaxError says no line."""
+    data = path.read_bytes()
+    at = data.find(b"\0")
+    label = error.msg or ""
+    if at < 0:
+        cookie = _CODING.match(data)
+        if cookie is None:
+            return Problem(f"{message}: {label}" if label else message)
+        at = cookie.start(1)
+    else:
+        label = "a NUL byte, which no Python file may hold"
+    start = data.rfind(b"\n", 0, at) + 1
+    column = len(data[start:at].decode("utf-8", "replace")) + 1
+    lines = tuple(data.decode("utf-8", "replace").split("\n"))
+    return Problem(message, Span(_shown(str(path)), data.count(b"\n", 0, at) + 1, column, 1, lines), label)
+
+
 def _first(error: BaseException) -> BaseException:
     """What a task group wraps; where several tasks failed, the first of them."""
     while isinstance(error, BaseExceptionGroup):
@@ -64,7 +107,11 @@ def _first(error: BaseException) -> BaseException:
 @lru_cache(maxsize=1024)
 def _own(filename: str) -> bool:
     """Whether the file is the user's rather than Loadgate's, Python's or an installed package's."""
-    return not filename.startswith("<") and not os.path.realpath(filename).startswith(_FOREIGN)
+    return (
+        not filename.startswith("<")
+        and not filename.endswith(".pyx")
+        and not os.path.realpath(filename).startswith(_FOREIGN)
+    )
 
 
 def _place(trace: TracebackType | None) -> tuple[FrameType, int, int] | None:

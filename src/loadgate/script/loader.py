@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from loadgate.errors import ConfigError, LoadgateError, Problem
-from loadgate.script.failure import describe_plain, problem_of
+from loadgate.script.failure import describe_plain, problem_of, problem_of_text
 from loadgate.script.metrics import declarations
 from loadgate.script.scenario import Hook, Scenario, Script, hook_of, scenario_of
 
@@ -50,10 +50,22 @@ def _run(path: Path) -> ModuleType:
         note = f"`{error.name}` is neither installed nor beside {path.name}"
         raise ConfigError([_noted(problem_of(error, f"{path.name}: {describe_plain(error)}"), note)]) from None
     except SyntaxError as error:
-        raise ConfigError([problem_of(error, f"{path.name} is not valid Python")]) from None
-    except (Exception, SystemExit) as error:
+        raise ConfigError([_unreadable(error, path)]) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever it is called
         raise ConfigError([problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")]) from None
     return module
+
+
+def _unreadable(error: SyntaxError, path: Path) -> Problem:
+    """`path`, or a file that it imports, is no Python."""
+    if error.filename and error.lineno:
+        return problem_of(error, f"{Path(error.filename).name} is not valid Python")
+    imported = problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")
+    if imported.span is not None:  # then all that is known is which line imports it
+        return imported
+    return problem_of_text(error, path, f"{path.name} is not valid Python")
 
 
 def _noted(problem: Problem, note: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -76,7 +77,12 @@ class Performance:
         try:
             result = hook(user) if inspect.signature(hook).parameters else hook()
             return await result if inspect.isawaitable(result) else result
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise
             message = f"{kind} of {self._script.name} failed: {describe_plain(error)}"
             raise ScriptError(problem_of(error, message), exit_code) from None
         finally:

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import cycle
-from typing import Final
+from typing import Any, Final
+from weakref import WeakSet
 
 from loadgate.clients.http.client import HttpClient
-from loadgate.script.failure import describe
+from loadgate.script.failure import describe, text_of
 from loadgate.script.ledger import Ledger
 from loadgate.script.scenario import Scenario
 from loadgate.script.shared import Shared
@@ -30,6 +31,23 @@ class Outcome(Enum):
 
 
 DONE: Final = Outcome.DONE  # a name of its own: looking into an enum costs more than the comparison
+
+
+_interrupted: Final = WeakSet[asyncio.Task[Any]]()
+
+
+def interrupt(task: asyncio.Task[Any]) -> None:
+    """Cancel the task in which a user iterates, and with it the iteration.
+
+    A scenario may cancel its own task too, and asyncio does not tell one from the other: tasks are remembered here.
+    """
+    _interrupted.add(task)
+    task.cancel()
+
+
+def is_interrupted(task: asyncio.Task[Any]) -> bool:
+    """Whether `interrupt` was called on `task`."""
+    return task in _interrupted
 
 
 class Role:
@@ -69,8 +87,9 @@ class Role:
     async def iterate(self, user: User, planned: float) -> Outcome:
         """One iteration of `user`. `planned` is the clock time it was due at, or 0 where it starts when it can.
 
-        Records iterations, iteration_duration and iterations_failed (the share of iterations that raised). Never
-        raises, save for a cancellation from outside; an iteration cancelled or stopped is not counted (as in k6).
+        Records iterations, iteration_duration and iterations_failed (the share of iterations that raised). Whatever the
+        scenario raises has failed its iteration and no more, KeyboardInterrupt apart. An iteration that was interrupted
+        (`interrupt`) or stopped is not counted, as in k6.
         """
         scenario = self._alone
         if scenario is None:
@@ -84,14 +103,15 @@ class Role:
         try:
             await scenario.iterate(user)
         except StopUser as stop:
-            self._shared.recorder.error("stopped", scenario.name, str(stop) or "the scenario stopped its user")
+            self._shared.recorder.error("stopped", scenario.name, text_of(stop) or "the scenario stopped its user")
             return Outcome.STOPPED
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+        except KeyboardInterrupt:
+            raise
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            if _from_outside(error):
                 raise
-            outcome = self._failed(scenario, error)  # something inside the scenario was cancelled, not the user
-        except (Exception, SystemExit) as error:  # a script that exits must not end the run without a verdict
+            outcome = self._failed(scenario, error)
+        except BaseException as error:  # a script that exits must not end the run without a verdict
             outcome = self._failed(scenario, error)
         ledger = user.ledger
         iterations, failed, duration = ledger.iterations or ledger.begin_iterations()
@@ -106,6 +126,22 @@ class Role:
     def _failed(self, scenario: Scenario, error: BaseException) -> Outcome:
         self._shared.recorder.error("script", scenario.name, describe(error))
         return Outcome.FAILED
+
+
+def _from_outside(error: BaseException) -> bool:
+    """Whether the iteration is to end, rather than that something in it was cancelled, or its own task by itself.
+
+    In the latter case the cancellation is taken back, for the user goes on.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        task = None
+    if task is None or is_interrupted(task):  # without a task the coroutine is being closed
+        return True
+    while task.cancelling():
+        task.uncancel()
+    return False
 
 
 def rotation(weights: Sequence[int]) -> tuple[int, ...]:

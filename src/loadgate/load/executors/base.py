@@ -19,12 +19,14 @@ from typing import ClassVar, Protocol
 
 from loadgate.clock import Clock, Handle
 from loadgate.config.load import Executor, LoadSpec
+from loadgate.errors import InvalidRun
 from loadgate.load.stop import Stop
-from loadgate.script.role import Outcome
+from loadgate.script.role import Outcome, interrupt, is_interrupted
 
 INF = float("inf")
 STOPPED = Outcome.STOPPED  # a name of its own: looking into an enum costs more than the comparison
 PATIENCE = 1.0
+_ADVICE = "raise StopUser to end a user; cancel only tasks that the script has made"
 
 # A closed-model VU gives way to the event loop each time the load has started so many iterations. A scenario that waits
 # for nothing (an empty one, say) would otherwise keep the loop, and with it the clock and Ctrl-C, for ever.
@@ -90,7 +92,6 @@ class BaseExecutor(ABC):
         self._pool = pool
         self._stop = stop
         self._tasks: set[asyncio.Task[None]] = set()
-        self._doomed: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
         self._begin_handle: Handle | None = None
         self._next_handle: Handle | None = None
@@ -147,11 +148,6 @@ class BaseExecutor(ABC):
         task.add_done_callback(self._on_task_done)
         return task
 
-    def interrupt(self, task: asyncio.Task[None]) -> None:
-        """Cancel `task`, and mark it so that its cancellation is known for ours."""
-        self._doomed.add(task)
-        task.cancel()
-
     def _begin(self) -> None:
         self._begin_handle = None
         self.running = True
@@ -192,17 +188,15 @@ class BaseExecutor(ABC):
 
     def _interrupt_all(self) -> None:
         for task in tuple(self._tasks):
-            self.interrupt(task)
+            interrupt(task)
         self._deadline_handle = self.at(self.clock.now() + PATIENCE, self._interrupt_all)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            if task not in self._doomed:
-                self._fail(RuntimeError("a VU was cancelled by something other than its executor"))
-            self._doomed.discard(task)
+            if not is_interrupted(task):
+                self._fail(InvalidRun("the script cancelled the task of its user between two iterations", _ADVICE))
         else:
-            self._doomed.discard(task)
             error = task.exception()
             if error is not None:
                 self._fail(error)

@@ -15,6 +15,7 @@ from loadgate.config.load import LoadSpec
 from loadgate.load.executors.base import INF, STOPPED, TURN, BaseExecutor, LoadStats, Pool, Vu
 from loadgate.load.staircase import Step, staircase
 from loadgate.load.stop import Stop
+from loadgate.script.role import interrupt
 
 
 class _Worker:
@@ -80,7 +81,7 @@ class RampingVus(BaseExecutor):
         if self.running:
             self.advance(self.clock.now())  # a VU wanted back at this very moment is spared
         if worker.task is not None and not worker.wanted:
-            self.interrupt(worker.task)
+            interrupt(worker.task)
 
     def _employ(self, worker: _Worker) -> None:
         worker.task = self.spawn(self._work(worker))

@@ -1,0 +1,91 @@
+"""The event loop of a run. Scripts run on it too, and may do to it whatever Python lets them.
+
+What ends the loop must not end the process without a word, or with the code of a verdict: `sys.exit(0)` in a task of the
+script would be a pass. And what scripts leave running in threads must not keep a run from being over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import uvloop
+
+from loadgate.errors import InvalidRun
+from loadgate.script.failure import describe
+from loadgate.script.role import interrupt
+
+T = TypeVar("T")
+
+_ADVICE: Final = "a script must not stop the event loop, exit in a task or callback, nor cancel tasks it has not made"
+_ATTEMPTS: Final = 20
+
+PATIENCE: Final = 1.0
+"""Seconds that tasks have to end in one attempt."""
+
+
+def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
+    """Run `work` on a loop of its own to the end; `script` is what messages call the script.
+
+    Raises what `work` raises, InvalidRun where the script ended the loop under it, and KeyboardInterrupt.
+    """
+    raised: BaseException | None = None
+
+    async def main() -> T:
+        nonlocal raised
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(_Threads(thread_name_prefix="asyncio"))
+        loop.set_exception_handler(_tell)
+        try:
+            return await work
+        except BaseException as error:
+            raised = error
+            raise
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(main())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if error is raised and not isinstance(error, asyncio.CancelledError):
+                raise
+            _clear(runner.get_loop())
+            raise InvalidRun(f"{script} broke the run off: {_cause(error)}", _ADVICE) from None
+
+
+def _clear(loop: asyncio.AbstractEventLoop) -> None:
+    """End what still runs on a loop that was broken. Users that wake up once more may break it once more."""
+    for _ in range(_ATTEMPTS):
+        tasks = asyncio.all_tasks(loop)
+        if not tasks:
+            return
+        for task in tasks:
+            interrupt(task)
+        try:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
+        except (RuntimeError, SystemExit):
+            pass
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "it cancelled the task of the run itself"
+    if isinstance(error, RuntimeError):  # what the loop says when it was stopped with work left
+        return "it stopped the event loop"
+    return describe(error)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio logs of tasks that nobody waits for, but for the exit that `run_loop` tells of."""
+    if not isinstance(context.get("exception"), SystemExit):
+        loop.default_exception_handler(context)
+
+
+class _Threads(ThreadPoolExecutor):
+    """Where `asyncio.to_thread` works. Whoever closes the loop waits for it, and would for a thread that never ends."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
