@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -228,3 +229,22 @@ def test_names_by_the_thousand_do_not_make_the_view_grow() -> None:
     )
     assert rows(frame)["rate"].so_far == MOST_TRACKED + 50
     assert len(frame.steps) + frame.more_steps == MOST_TRACKED
+
+
+def test_no_frame_shows_a_secret_in_a_url() -> None:
+    play = Play((SampleStep("GET http://ada:hunter2@h/?key=k3yk3y", 10.0, fails={"reset": 0.5}),))
+    model = LiveModel(profile="quick", target="http://ada:hunter2@h/", loads=[CLOSED])
+    broken = replace(
+        results(play.recorder, LIMITS)[0], key="http_reqs{name:http://ada:hunter2@h/}", observed=1.0, passed=False
+    )
+    for window in play.windows(2):
+        frame = model.update(
+            window,
+            play.health[-1],
+            active=1,
+            thresholds=[broken],
+            errors=play.recorder.errors,
+            series=play.recorder.describe,
+        )
+        assert "GET http://ada:***@h/?key=***" in str(frame.steps) and "ada:***@h" in str(frame.broken)
+        assert "hunter2" not in str(frame) and "k3yk3y" not in str(frame)
