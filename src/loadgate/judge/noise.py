@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loadgate.measure.histogram import Floats
+
 FEWEST_RUNS = 5
 """Runs it takes before their spread says more than an assumption."""
 
@@ -31,7 +33,7 @@ class Noise:
         return round(self.freedom) + 1
 
 
-def learn(stretches: Sequence[Sequence[float]], *, share: bool) -> Noise | None:
+def learn(stretches: Sequence[Sequence[float] | Floats], *, share: bool) -> Noise | None:
     """The noise of a figure from its values in stretches of history without a change; None where they are too few."""
     squares = freedom = 0.0
     for stretch in stretches:

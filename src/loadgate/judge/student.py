@@ -38,12 +38,22 @@ def quantile(p: float, freedom: float) -> float:
     low, high = normal, max(1.0, 2.0 * normal)
     while two_sided(high, freedom) > tail:
         low, high = high, 2.0 * high
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2.0
-        if middle in (low, high):
+    t = normal * (1.0 + (normal * normal + 1.0) / (4.0 * freedom))  # Cornish and Fisher's first term
+    for _ in range(60):
+        if not low < t < high:
+            t = (low + high) / 2.0
+        excess = two_sided(t, freedom) - tail
+        low, high = (t, high) if excess > 0.0 else (low, t)
+        step = excess / (2.0 * _density(t, freedom))  # Newton's
+        t += step
+        if abs(step) <= 1e-13 * t:
             break
-        low, high = (middle, high) if two_sided(middle, freedom) > tail else (low, middle)
-    return (low + high) / 2.0
+    return t
+
+
+def _density(t: float, freedom: float) -> float:
+    constant = math.lgamma((freedom + 1.0) / 2.0) - math.lgamma(freedom / 2.0) - math.log(freedom * math.pi) / 2.0
+    return math.exp(constant - (freedom + 1.0) / 2.0 * math.log1p(t * t / freedom))
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
