@@ -1,0 +1,163 @@
+"""Results, baselines and acknowledgements as JSON, for files that leave a store.
+
+JSON has no NaN and no infinity: such numbers are texts, "nan", "inf", "-inf". What is empty, or not known, is left out.
+Texts are those of `database.safe_text`. Keys that are not known are ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from loadgate.measure.estimate import Estimate
+from loadgate.measure.metric import Direction
+from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.verdict import Word
+from loadgate.store.acknowledgement import Acknowledgement
+from loadgate.store.database import raw_text, safe_text
+from loadgate.store.packed import MOST
+
+_Number = float | str
+
+
+class FigureForm(msgspec.Struct, omit_defaults=True):
+    metric: str
+    unit: str
+    direction: Direction
+    value: _Number
+    step: str = ""
+    statistic: str = ""
+    error: _Number | None = None
+    freedom: _Number = 0.0
+    count: int = 0
+
+
+class RunForm(msgspec.Struct, omit_defaults=True):
+    id: str
+    tool: str
+    name: str = ""
+    started: float = 0.0
+    commit: str = ""
+    branch: str = ""
+    machine: str = ""
+    definition: str = ""
+    word: Word | None = None
+    added: float = 0.0
+    figures: list[FigureForm] = []
+    record: str = ""
+    """run.json as zstd, as base64."""
+
+
+class BaselineForm(msgspec.Struct, omit_defaults=True):
+    name: str
+    run: str
+    created: float
+    reason: str = ""
+    forced: bool = False
+
+
+class AcknowledgementForm(msgspec.Struct, omit_defaults=True):
+    tool: str
+    metric: str
+    run: str
+    created: float
+    name: str = ""
+    step: str = ""
+    statistic: str = ""
+    commit: str = ""
+    reason: str = ""
+    author: str = ""
+    expires: float | None = None
+
+
+def figure_form(figure: Figure) -> FigureForm:
+    found = figure.estimate
+    return FigureForm(
+        metric=safe_text(figure.series.metric),
+        unit=safe_text(figure.unit),
+        direction=figure.direction,
+        value=_written(found.value),
+        step=safe_text(figure.series.step),
+        statistic=safe_text(figure.series.statistic),
+        error=None if found.error is None or math.isnan(found.error) else _written(found.error),
+        freedom=_written(found.freedom),
+        count=min(found.count, MOST),
+    )
+
+
+def run_form(result: Result, *, added: float = 0.0, record: str = "") -> RunForm:
+    return RunForm(
+        id=safe_text(result.id),
+        tool=safe_text(result.tool),
+        name=safe_text(result.name),
+        started=result.started,
+        commit=safe_text(result.commit),
+        branch=safe_text(result.branch),
+        machine=safe_text(result.machine),
+        definition=safe_text(result.definition),
+        word=result.word,
+        added=added,
+        figures=[figure_form(figure) for figure in result.figures],
+        record=record,
+    )
+
+
+def result_of(form: RunForm) -> Result:
+    """Raises ValueError where a number is none."""
+    if not form.id:
+        raise ValueError("a run needs an `id`")
+    return Result(
+        id=raw_text(form.id),
+        tool=raw_text(form.tool),
+        name=raw_text(form.name),
+        started=form.started,
+        commit=raw_text(form.commit),
+        branch=raw_text(form.branch),
+        machine=raw_text(form.machine),
+        definition=raw_text(form.definition),
+        word=form.word,
+        figures=tuple(_figure_of(figure) for figure in form.figures),
+    )
+
+
+def acknowledgement_form(a: Acknowledgement) -> AcknowledgementForm:
+    return AcknowledgementForm(
+        tool=safe_text(a.tool),
+        metric=safe_text(a.series.metric),
+        run=safe_text(a.run),
+        created=a.created,
+        name=safe_text(a.name),
+        step=safe_text(a.series.step),
+        statistic=safe_text(a.series.statistic),
+        commit=safe_text(a.commit),
+        reason=safe_text(a.reason),
+        author=safe_text(a.author),
+        expires=a.expires,
+    )
+
+
+def acknowledgement_of(form: AcknowledgementForm) -> Acknowledgement:
+    return Acknowledgement(
+        tool=raw_text(form.tool),
+        name=raw_text(form.name),
+        series=SeriesName(raw_text(form.step), raw_text(form.metric), raw_text(form.statistic)),
+        run=raw_text(form.run),
+        commit=raw_text(form.commit),
+        reason=raw_text(form.reason),
+        author=raw_text(form.author),
+        created=form.created,
+        expires=form.expires,
+    )
+
+
+def _figure_of(form: FigureForm) -> Figure:
+    series = SeriesName(raw_text(form.step), raw_text(form.metric), raw_text(form.statistic))
+    error = None if form.error is None else float(form.error)
+    found = Estimate(float(form.value), error, float(form.freedom), form.count)
+    return Figure(series, raw_text(form.unit), form.direction, found)
+
+
+def _written(value: float) -> Any:
+    return value if math.isfinite(value) else str(value)
