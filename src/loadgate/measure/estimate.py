@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -55,6 +55,13 @@ def percentiles(blocks: Sequence[Histogram], ps: Sequence[float]) -> list[Estima
         errors = [_jackknife(value, left_out[:, at], sizes) for at, value in enumerate(values)]
     freedom = max(0.0, len(used) - 1.0)
     return [Estimate(value, error, freedom, whole.count) for value, error in zip(values, errors, strict=True)]
+
+
+def average(blocks: Sequence[Histogram]) -> Estimate:
+    """The mean of all samples in `blocks`."""
+    used = [block for block in blocks if block.count]
+    found = rate([block.total for block in used], [float(block.count) for block in used])
+    return replace(found, count=sum(block.count for block in used))
 
 
 def rate(counts: Sequence[float], seconds: Sequence[float]) -> Estimate:
@@ -102,7 +109,7 @@ def median(samples: Sequence[float]) -> Estimate:
 
 def interval(value: float, low: float, high: float, *, z: float = 1.96, freedom: float = math.inf) -> Estimate:
     """What somebody else found: `value` with an interval that reaches `z` standard errors each way."""
-    known = 0.0 < value < math.inf and low <= high < math.inf
+    known = 0.0 < value < math.inf and -math.inf < low <= high < math.inf
     return Estimate(value, (high - low) / (2.0 * z * value) if known else None, freedom)
 
 

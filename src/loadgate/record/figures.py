@@ -18,7 +18,7 @@ from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, T
 from loadgate.measure.windows import Window
 from loadgate.record.environment import Environment
 from loadgate.record.result import Figure, Result, SeriesName
-from loadgate.record.run import Run
+from loadgate.record.run import Run, Series
 
 PERCENTILES: Final = (50.0, 95.0, 99.0)
 
@@ -48,25 +48,35 @@ def _figures(run: Run) -> Iterator[Figure]:
     blocks = into_blocks(run.windows)
     for protocol in PROTOCOLS:
         for metric in (protocol.count, protocol.failed, protocol.service, protocol.latency):
-            yield from _of_metric(run, blocks, metric, by_step=True)
+            yield from figures_of(run.series, blocks, metric, by_step=True)
     known = {name for protocol in PROTOCOLS for name in (protocol.count, protocol.failed)}
     own = {series.metric.name for series in run.series if series.metric.name not in BUILTIN}
     for metric in ["checks", *sorted(own - known)]:
-        yield from _of_metric(run, blocks, metric, by_step=False)
+        yield from figures_of(run.series, blocks, metric, by_step=False)
 
 
-def _of_metric(run: Run, blocks: Sequence[Window], metric: str, *, by_step: bool) -> Iterator[Figure]:
-    numbers = run.find(metric)
+def figures_of(
+    series: Sequence[Series], blocks: Sequence[Window], metric: str, *, by_step: bool, mean: bool = False
+) -> Iterator[Figure]:
+    """The figures of `metric` over all steps, then those of each step: `series` are what the tallies in `blocks` are of.
+
+    `mean`: of times the mean, too, which other tools' users follow.
+    """
+    numbers = [number for number, own in enumerate(series) if own.metric.name == metric]
     steps: dict[str, list[int]] = {"": numbers}
     for number in numbers if by_step else ():
-        steps.setdefault(run.series[number].tags.get("name", "(unnamed)"), []).append(number)
+        step = series[number].tags.get("name", "(unnamed)")
+        if step:
+            steps.setdefault(step, []).append(number)
     for step, own in steps.items():
         rows = [_merged(block, own) for block in blocks]
         if any(row is not None for row in rows):
-            yield from _of_series(run.series[own[0]].metric, step, rows, [block.width for block in blocks])
+            yield from _of_series(series[own[0]].metric, step, rows, [block.width for block in blocks], mean)
 
 
-def _of_series(metric: Metric, step: str, rows: Sequence[Tally | None], seconds: Sequence[float]) -> Iterator[Figure]:
+def _of_series(
+    metric: Metric, step: str, rows: Sequence[Tally | None], seconds: Sequence[float], mean: bool
+) -> Iterator[Figure]:
     def figure(statistic: str, unit: str, found: Estimate, direction: Direction = metric.direction) -> Figure:
         return Figure(SeriesName(step, metric.name, statistic), unit, direction, found)
 
@@ -75,6 +85,8 @@ def _of_series(metric: Metric, step: str, rows: Sequence[Tally | None], seconds:
         for p, found in zip(PERCENTILES, estimate.percentiles(histograms, PERCENTILES), strict=True):
             if found.count * (1.0 - p / 100.0) >= EXCEEDANCES or p == PERCENTILES[0]:
                 yield figure(f"p{p:g}", metric.unit, found)
+        if mean:
+            yield figure("avg", metric.unit, estimate.average(histograms))
     elif metric.kind is Kind.RATE:
         rates = [row if isinstance(row, RateTally) else RateTally() for row in rows]
         yield figure("share", "share", estimate.share([row.passes for row in rates], [row.total for row in rates]))
