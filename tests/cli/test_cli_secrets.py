@@ -10,7 +10,7 @@ import pytest
 
 from loadgate.record.file import read_run
 from loadgate.record.verdict import Word
-from tests.support.command import Done, loadgate, read_json
+from tests.support.command import PATIENCE, Done, loadgate, read_json, start
 from tests.support.target import running_target
 
 QUICK = ("--iterations", "2", "--vus", "1", "--summary", "s.json")
@@ -97,6 +97,20 @@ def test_an_error_in_setup_is_shown_without_its_secrets(tmp_path: Path, target: 
     done = loadgate("run", "look.py", "--url", target, cwd=tmp_path)
     assert done.code == 2
     assert "setup of look.py failed: RuntimeError: sent Bearer ***" in done.err
+    assert_hidden(done, tmp_path, SECRETS)
+
+
+def test_a_task_that_nobody_waits_for_is_logged_without_the_secrets_in_its_error(tmp_path: Path, target: str) -> None:
+    script = SCRIPT.format(said=SAID, in_setup=False).replace("    if user.iteration:", "    if False:")
+    lost = "    asyncio.get_running_loop().create_task(lose())\n    await asyncio.sleep(0)\n"
+    losing = f"import asyncio\n\nasync def lose():\n    raise ValueError(SAID)\n{script}{lost}"
+    (tmp_path / "look.py").write_text(
+        losing.replace("def after():\n    raise RuntimeError(SAID)", "async def after():")
+    )
+    with start("run", "look.py", "--url", target, *QUICK, cwd=tmp_path) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+    done = Done(process.returncode, out, err)
+    assert "ValueError: sent Bearer ***" in err, out + err
     assert_hidden(done, tmp_path, SECRETS)
 
 

@@ -7,6 +7,7 @@ script would be a pass. And what scripts leave running in threads must not keep 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 import uvloop
 
 from loadgate.errors import InvalidRun
+from loadgate.masks import redact_text
 from loadgate.script.failure import describe
 from loadgate.script.role import interrupt
 
@@ -38,6 +40,8 @@ def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(_Threads(thread_name_prefix="asyncio"))
         loop.set_exception_handler(_tell)
+        if logging.lastResort is not None:
+            logging.lastResort.setFormatter(_Redacted())
         try:
             return await work
         except BaseException as error:
@@ -82,6 +86,13 @@ def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What asyncio logs of tasks that nobody waits for, but for the exit that `run_loop` tells of."""
     if not isinstance(context.get("exception"), SystemExit):
         loop.default_exception_handler(context)
+
+
+class _Redacted(logging.Formatter):
+    """For the log of a script that has set none up: it ends on the terminal, with whatever a server said in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact_text(super().format(record))
 
 
 class _Threads(ThreadPoolExecutor):
