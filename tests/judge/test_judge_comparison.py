@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from loadgate.config.gate import GateSpec, Limit, LimitSpec
+from loadgate.config.gate import GateSpec, LimitSpec
 from loadgate.judge.comparison import compare
 from loadgate.judge.multiple import benjamini_hochberg, holm
 from loadgate.judge.noise import Noise, learn
@@ -98,7 +98,7 @@ def test_a_change_that_could_be_chance_is_unsure() -> None:
 
 
 def test_limits_can_be_given_by_pattern_and_the_last_one_counts() -> None:
-    limits = (LimitSpec("http_req_duration*", Limit(0.5)), LimitSpec("*p95", Limit(0.01, gating=False)))
+    limits = (LimitSpec("http_req_duration*", 0.5), LimitSpec("*p95", 0.01, gating=False))
     (found,) = compare(
         [result({P95: 100.0})], [result({P95: 105.0})], gate=GateSpec(limits=limits), noise={P95: Noise(0.005, 30.0)}
     ).rows

@@ -5,13 +5,23 @@ A limit is a relative change and an absolute floor, and both must be exceeded: 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from loadgate.config import fields
+from loadgate.config.fields import Fields, Place, Refusal
+from loadgate.config.source import Node, Scalar, Table
+
 TIMES: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 """Milliseconds in a unit of time."""
+
+CONFIRM: Final = 2
+MOST_CONFIRMED: Final = 20
+
+_PERCENT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +38,27 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class LimitSpec:
-    """A limit for the series whose text matches `pattern` (`*` and `?` as in file names)."""
+    """What a user says of the series whose text matches `pattern` (`*` and `?` as in file names); None: as usual.
+
+    A floor that was given as a time is in milliseconds.
+    """
 
     pattern: str
-    limit: Limit
+    change: float | None = None
+    floor: float | None = None
+    floor_is_time: bool = False
+    gating: bool | None = None
+
+    def over(self, limit: Limit, unit: str) -> Limit:
+        """`limit` with what is said here."""
+        floor = self.floor
+        if floor is not None and self.floor_is_time:
+            floor /= TIMES.get(unit, 1.0)
+        return Limit(
+            limit.change if self.change is None else self.change,
+            limit.floor if floor is None else floor,
+            limit.gating if self.gating is None else self.gating,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +67,67 @@ class GateSpec:
 
     baseline: str = ""
     store: str = ""
-    confirm: int = 2
+    confirm: int = CONFIRM
     limits: Sequence[LimitSpec] = ()
 
     def limit(self, step: str, metric: str, statistic: str, unit: str, text: str) -> Limit:
-        """The limit of a series: the last one of `limits` that matches its `text`, or the usual one."""
+        """The limit of a series: what the last one of `limits` that matches its `text` says, over what is usual."""
+        found = usual(step, metric, statistic, unit)
         for spec in reversed(self.limits):
             if fnmatchcase(text, spec.pattern) or (not step and spec.pattern == metric):
-                return spec.limit
-        return usual(step, metric, statistic, unit)
+                return spec.over(found, unit)
+        return found
+
+
+def read_gate(node: Node, place: Place) -> GateSpec:
+    """The `gate` mapping."""
+    own = Fields(node, place, "in `gate`")
+    gate = GateSpec(
+        baseline=own.take("baseline", fields.plain, ""),
+        store=own.take("store", fields.plain, ""),
+        confirm=own.take("confirm", fields.whole(0, MOST_CONFIRMED), CONFIRM),
+        limits=own.take("limits", _limits, ()),
+    )
+    own.done()
+    return gate
+
+
+def _limits(node: Node, place: Place) -> tuple[LimitSpec, ...]:
+    if not isinstance(node, Table):
+        raise place.refuse(node, "a mapping (`figure: 10%` lines)")
+    found = []
+    for entry in node.entries.values():
+        try:
+            found.append(_limit(entry.key, entry.value, Place(f"limit `{entry.key}`", place.context, entry.key_span)))
+        except Refusal as refusal:
+            place.report(refusal.problem)
+    return tuple(found)
+
+
+def _limit(pattern: str, node: Node, place: Place) -> LimitSpec:
+    if not isinstance(node, Table):
+        return LimitSpec(pattern, _percent(node, place))
+    own = Fields(node, place, f"in {place.what}")
+    nothing: tuple[float | None, bool] = None, False
+    floor, floor_is_time = own.take("floor", _floor, nothing)
+    gating: bool | None = own.take("gate", fields.flag, None)
+    spec = LimitSpec(pattern, own.take("change", _percent, None), floor, floor_is_time, gating)
+    own.done()
+    return spec
+
+
+def _percent(node: Node, place: Place) -> float | None:
+    match = _PERCENT.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
+    if match is None:
+        raise place.refuse(node, "a percentage, for example 10% (of a share, percentage points)")
+    return float(match[1]) / 100.0
+
+
+def _floor(node: Node, place: Place) -> tuple[float | None, bool]:
+    """A number in the figure's own unit, or a time."""
+    if isinstance(node, Scalar) and isinstance(node.value, int | float):
+        return fields.number(node, place), False
+    return fields.duration(node, place) * 1e3, True
 
 
 def usual(step: str, metric: str, statistic: str, unit: str) -> Limit:

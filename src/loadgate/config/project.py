@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 from loadgate.config import fields
 from loadgate.config.data import DataSpec, read_data
 from loadgate.config.fields import Context, Fields, Place, Reader, Refusal
+from loadgate.config.gate import GateSpec, read_gate
 from loadgate.config.profile import Profile, read_profile
 from loadgate.config.scenarios import ScenarioSpec, read_scenario
 from loadgate.config.source import Listing, Node, Scalar, Source, Table, parse_source, read_source
@@ -31,6 +32,7 @@ class Project:
     vars: Mapping[str, VarValue] = field(default_factory=dict, repr=False)
     scenarios: tuple[ScenarioSpec, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    gate: GateSpec = field(default_factory=GateSpec)
 
     def profile(self, name: str | None) -> Profile:
         """The profile called `name`, or the only one there is. Raises LoadgateError."""
@@ -76,6 +78,7 @@ def _read(source: Source, path: Path, env: Mapping[str, str]) -> Project:
         profiles=own.take(
             "profiles", _named("profile", lambda name, node, at: read_profile(name, node, at, names)), {}
         ),
+        gate=own.take("gate", read_gate, GateSpec()),
     )
     own.done()
     if context.problems:
