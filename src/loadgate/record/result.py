@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
 from loadgate.record.verdict import Word
@@ -28,8 +30,7 @@ class SeriesName(NamedTuple):
         return f"{self.step}: {name}" if self.step else name
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True, gc=False):
     """One figure of one run. `unit` is "ms", "s", "ns", "bytes", "share", "1/s", "count" or what its tool says."""
 
     series: SeriesName
