@@ -15,10 +15,10 @@ LINES = (
     ("units", "clock"),
     ("config", "measure"),
     ("clients", "record"),
-    ("script", "judge"),
+    ("script", "store", "judge"),
     ("load", "report"),
     ("plan",),
-    ("session",),
+    ("session", "reference", "gate"),
     ("cli",),
     ("__main__",),
 )

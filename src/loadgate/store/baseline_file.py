@@ -53,6 +53,15 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     write_atomically(path, ("\n".join(_lines(baseline)) + "\n").encode())
 
 
+def is_baseline(path: Path) -> bool:
+    """Whether the file `path` begins as `write_baseline` does. False for what cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return b'"loadgate_baseline"' in file.read(64)
+    except OSError:
+        return False
+
+
 def read_baseline(path: Path) -> Baseline:
     """The baseline in `path`, its figures sorted by name. Raises LoadgateError with what is wrong."""
     try:
