@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
 from loadgate.record.result import Figure, Result, SeriesName
@@ -17,7 +19,7 @@ def figure(value: float = 12.5, metric: str = "http_req_duration", step: str = "
     made = Figure(
         SeriesName(step, metric, "p95"), "ms", Direction.LOWER, Estimate(value, error=0.02, freedom=15.0, count=1000)
     )
-    return replace(made, **changes)
+    return msgspec.structs.replace(made, **changes)
 
 
 def result(id: str = "20260101-000000-abc123", **changes: Any) -> Result:
