@@ -27,6 +27,7 @@ from loadgate.measure.health import Health, HealthSample
 from loadgate.measure.metric import Direction, Kind, Metric
 from loadgate.measure.tally import Tally
 from loadgate.measure.windows import Window
+from loadgate.record.comparison_json import ComparisonForm, comparison_form, read_comparison
 from loadgate.record.encoding import encode_json
 from loadgate.record.environment import Code, Environment
 from loadgate.record.redact import without_secrets
@@ -142,6 +143,7 @@ class _File(msgspec.Struct):
     metrics: dict[str, _MetricForm]
     series: list[_SeriesForm]
     windows: list[_WindowForm]
+    comparison: ComparisonForm | None = None
 
 
 # -- writing
@@ -179,6 +181,7 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         "health_samples": run.health_samples,
         "errors": run.errors,
         "notes": run.notes,
+        "comparison": None if run.comparison is None else comparison_form(run.comparison),
         "buckets": BUCKETS,
         "metrics": {
             name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
@@ -235,6 +238,7 @@ def _run(file: _File) -> Run:
         thresholds=tuple(_threshold(form) for form in file.thresholds),
         verdict=file.verdict,
         notes=file.notes,
+        comparison=None if file.comparison is None else read_comparison(file.comparison),
     )
 
 

@@ -14,6 +14,7 @@ from loadgate.measure.health import Health, HealthSample
 from loadgate.measure.metric import Metric
 from loadgate.measure.tally import Tally, merge_into
 from loadgate.measure.windows import Window, merged
+from loadgate.record.comparison import Comparison
 from loadgate.record.environment import Code, Environment
 from loadgate.record.verdict import ThresholdResult, Verdict
 
@@ -98,6 +99,8 @@ class Run:
     verdict: Verdict
     notes: tuple[str, ...] = field(default=())
     """What a reader should know besides: names that overflowed, why a run was aborted."""
+    comparison: Comparison | None = None
+    """With the baseline, if one was asked for and there."""
 
     @property
     def measured_seconds(self) -> float:
