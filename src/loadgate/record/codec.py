@@ -181,7 +181,7 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         "health_samples": run.health_samples,
         "errors": run.errors,
         "notes": run.notes,
-        "comparison": None if run.comparison is None else comparison_form(run.comparison),
+        **({} if run.comparison is None else {"comparison": comparison_form(run.comparison)}),
         "buckets": BUCKETS,
         "metrics": {
             name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
