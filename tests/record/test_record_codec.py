@@ -271,7 +271,7 @@ def test_one_wrong_byte_gives_a_run_or_one_clear_error(at: int, byte: int) -> No
         assert error.message
 
 
-@pytest.mark.parametrize("key", [field.name for field in msgspec.structs.fields(codec._File)])
+@pytest.mark.parametrize("key", [field.name for field in msgspec.structs.fields(codec._File) if field.required])
 def test_each_part_of_a_record_is_needed_and_named_when_it_is_missing(key: str) -> None:
     assert f"`{key}`" in refused(edited(lambda tree: tree.pop(key)))
 

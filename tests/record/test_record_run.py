@@ -63,7 +63,10 @@ def test_all_iterations_that_were_due_were_started_or_dropped() -> None:
 
 
 def test_each_verdict_has_an_exit_code_of_its_own() -> None:
-    assert {word: Verdict(word).exit_code for word in Word} == {Word.PASS: 0, Word.FAIL: 1, Word.INVALID: 3}
+    codes = {Word.PASS: 0, Word.FAIL: 1, Word.INVALID: 3, Word.UNSURE: 0, Word.NO_BASELINE: 0}
+    assert {word: Verdict(word).exit_code for word in Word} == codes
+    strict = {**codes, Word.UNSURE: 4, Word.NO_BASELINE: 4}
+    assert {word: Verdict(word, strict=True).exit_code for word in Word} == strict
     assert INTERRUPTED_EXIT not in EXIT_CODES.values()
 
 
