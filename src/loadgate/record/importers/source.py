@@ -55,6 +55,10 @@ class Source:
         """The files in the folder, at any depth, whose relative paths match `pattern` ("*/new/estimates.json"), sorted."""
         return [Source(path) for path in sorted(self.path.rglob(pattern)) if path.is_file()] if self.is_folder else []
 
+    def holds(self, pattern: str) -> bool:
+        """Whether there is a file that `inside` would find."""
+        return self.is_folder and any(path.is_file() for path in self.path.rglob(pattern))
+
     @cached_property
     def head(self) -> str:
         """The beginning of the file; what is not UTF-8 is replaced, a byte order mark left out."""

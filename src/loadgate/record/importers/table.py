@@ -37,14 +37,19 @@ class Table:
         """The place of the first of these columns that is there."""
         return next((self.columns.index(name) for name in names if name in self.columns), None)
 
-    def rows(self) -> Iterator[list[str]]:
-        """The rows below the header. Empty ones are passed over; one of another length is an error."""
+    def rows(self, fewest: int | None = None) -> Iterator[list[str]]:
+        """The rows below the header. Empty ones are passed over; one of another length is an error.
+
+        Where a tool leaves the last columns of a row out, `fewest` are there.
+        """
         width = len(self.columns)
         for row in self._raw():
-            if len(row) == width:
+            if len(row) == width or (fewest is not None and fewest <= len(row) < width):
                 yield row
             elif row:
-                raise self.bad(f"{_columns(len(row))} where the header has {width}", hint="the file may have been cut off")
+                raise self.bad(
+                    f"{_columns(len(row))} where the header has {width}", hint="the file may have been cut off"
+                )
 
     def bad(self, what: str, hint: str = "") -> LoadgateError:
         return self.source.bad(what, line=self.line, hint=hint)
@@ -65,13 +70,15 @@ def header(source: Source, delimiter: str = ",") -> Sequence[str]:
         return []
 
 
-def rows(source: Source, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows with their lines, by column; the columns `needed` must be there."""
+def rows(source: Source, needed: Sequence[str] = (), fewest: int | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows with their lines, by column, of a small file; the columns `needed` must be there, and the last line's end."""
     table = Table(source)
     for name in needed:
         table.index(name)
-    for row in table.rows():
-        yield table.line, dict(zip(table.columns, row, strict=True))
+    for row in table.rows(fewest):
+        yield table.line, dict(zip(table.columns, row, strict=False))
+    if not source.data.endswith((b"\n", b"\r")):
+        raise table.bad("the last line has no end: the file has been cut off")
 
 
 def number(source: Source, line: int, column: str, text: str) -> float:
