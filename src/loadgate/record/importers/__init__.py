@@ -6,12 +6,34 @@ from pathlib import Path
 from typing import Final
 
 from loadgate.errors import LoadgateError
-from loadgate.record.importers import loadgate
+from loadgate.record.importers import (
+    asv,
+    criterion,
+    generic,
+    go_test,
+    google_benchmark,
+    hyperfine,
+    jmh,
+    loadgate,
+    pyperf,
+    pytest_benchmark,
+)
 from loadgate.record.importers.format import Format
 from loadgate.record.importers.source import Source
 from loadgate.record.result import Result
 
-FORMATS: Final[tuple[Format, ...]] = (loadgate.FORMAT,)
+FORMATS: Final[tuple[Format, ...]] = (
+    loadgate.FORMAT,
+    criterion.FORMAT,
+    pytest_benchmark.FORMAT,
+    pyperf.FORMAT,
+    asv.FORMAT,
+    *google_benchmark.FORMATS,
+    *go_test.FORMATS,
+    *hyperfine.FORMATS,
+    *jmh.FORMATS,
+    *generic.FORMATS,
+)
 """Asked in this order: no two of them claim one file."""
 
 
