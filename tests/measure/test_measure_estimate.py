@@ -87,6 +87,29 @@ def test_repeated_samples_have_the_error_of_their_mean() -> None:
     assert math.isnan(estimate.median([math.nan]).value)
 
 
+@pytest.mark.parametrize(("count", "most"), [(5, 1.6), (10, 1.35), (40, 1.15), (400, 1.1)])
+@pytest.mark.parametrize("wild", [0.0, 0.02])
+def test_the_error_of_a_median_is_that_of_many_repetitions(count: int, most: float, wild: float) -> None:
+    """Few samples give it too large, never too small; a wild one in fifty does not change it."""
+    random = np.random.default_rng(11)
+    values = np.exp(0.2 * random.normal(size=(2000, count))) * np.where(random.random((2000, count)) < wild, 50.0, 1.0)
+    found = [estimate.median(row) for row in values]
+    spread = float(np.std([math.log(each.value) for each in found]))
+    typical = float(np.median([each.error for each in found if each.error is not None]))
+    assert 0.93 * spread < typical < most * spread
+    assert {each.freedom for each in found} == {count - 1.0}
+
+
+def test_one_wild_sample_leaves_a_median_as_sure_as_it_was() -> None:
+    calm = estimate.median([10.0, 10.1, 9.9, 10.2, 9.8, 10.05, 9.95, 10.15, 9.85, 10.0])
+    wild = estimate.median([10.0, 10.1, 9.9, 10.2, 9.8, 10.05, 9.95, 10.15, 9.85, 900.0])
+    assert wild.value == pytest.approx(calm.value, rel=0.01)
+    assert (wild.error or 1.0) < 2.0 * (calm.error or 0.0)
+    assert estimate.median([5.0]) == Estimate(5.0, None, 0.0, 1)
+    assert estimate.median([3.0, 3.0, 3.0]) == Estimate(3.0, 0.0, 2.0, 3)
+    assert estimate.mean([1e308, -1e308, 1e308]).error is None
+
+
 def test_an_interval_gives_its_error_back() -> None:
     assert estimate.interval(10.0, 8.04, 11.96).error == pytest.approx(0.1)
     assert estimate.interval(0.0, -1.0, 1.0).error is None

@@ -11,7 +11,8 @@ How far two *starts* of one program lie apart cannot be seen within one run. `ju
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ FEWEST_BLOCKS: Final = 5
 """With fewer, an error would be a guess."""
 EXCEEDANCES: Final = 20
 """Samples beyond a percentile that it takes before it means something."""
+_NORMAL: Final = NormalDist()
 
 
 class Estimate(msgspec.Struct, frozen=True, gc=False):
@@ -99,12 +101,31 @@ def share(passes: Sequence[int], totals: Sequence[int]) -> Estimate:
 
 def mean(samples: Sequence[float]) -> Estimate:
     """The mean of samples that were measured independently of each other, such as starts or processes."""
-    return _independent(samples, lambda values: float(values.mean()))
+    values = _finite(samples)
+    if not len(values):
+        return Estimate(math.nan)
+    with np.errstate(over="ignore", invalid="ignore"):  # values of somebody's file may be any
+        value = float(values.mean())
+        spread = float(values.std(ddof=1)) if len(values) >= 2 else math.nan
+    return _with_error(value, spread / math.sqrt(len(values)), len(values))
 
 
 def median(samples: Sequence[float]) -> Estimate:
-    """As `mean`, of the median."""
-    return _independent(samples, lambda values: float(np.median(values)))
+    """As `mean`, of the median. A few wild samples move neither the figure nor its error.
+
+    The error is that of Price and Bonett (2001, "Estimating the variance of the sample median"): half the distance of two
+    order statistics, over the normal quantile of the chance that the median lies outside of them.
+    """
+    values = np.sort(_finite(samples))
+    count = len(values)
+    if not count:
+        return Estimate(math.nan)
+    at = max(1, round((count + 1) / 2.0 - math.sqrt(count)))
+    # beyond a hundred samples `at` is two standard errors of a rank away, whatever their number
+    outside = sum(math.comb(count, below) for below in range(at)) / 2.0**count if 2 <= count <= 100 else 0.0228
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, reach = float(np.median(values)), float(values[-at] - values[at - 1]) / 2.0
+    return _with_error(value, reach / _NORMAL.inv_cdf(1.0 - outside), count)
 
 
 def interval(value: float, low: float, high: float, *, z: float = 1.96, freedom: float = math.inf) -> Estimate:
@@ -113,19 +134,15 @@ def interval(value: float, low: float, high: float, *, z: float = 1.96, freedom:
     return Estimate(value, (high - low) / (2.0 * z * value) if known else None, freedom)
 
 
-def _independent(samples: Sequence[float], of: Callable[[Floats], float]) -> Estimate:
+def _finite(samples: Sequence[float]) -> Floats:
     values = np.asarray(samples, np.float64)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Estimate(math.nan)
-    with np.errstate(over="ignore", invalid="ignore"):  # values of some file may be any
-        value, spread = of(values), float(values.std(ddof=1)) if len(values) >= 2 else math.nan
-    error = None
-    if value > 0.0 and math.isfinite(spread):
-        # of normal samples the median's error is sqrt(pi/2) times the mean's; both are taken from the sample's spread
-        factor = 1.0 if value == float(values.mean()) else math.sqrt(math.pi / 2.0)
-        error = factor * spread / math.sqrt(len(values)) / value
-    return Estimate(value, error, max(0.0, len(values) - 1.0), len(values))
+    return values[np.isfinite(values)]
+
+
+def _with_error(value: float, error: float, count: int) -> Estimate:
+    """`value` with the standard error `error` in its own unit, where it is one."""
+    known = count >= 2 and value > 0.0 and math.isfinite(error)
+    return Estimate(value, error / value if known else None, max(0.0, count - 1.0), count)
 
 
 def _jackknife(value: float, left_out: Floats, sizes: Floats) -> float | None:
