@@ -19,6 +19,7 @@ LINES = (
     ("load", "report"),
     ("plan",),
     ("session", "reference", "gate"),
+    ("baselines",),
     ("cli",),
     ("__main__",),
 )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from loadgate.errors import LoadgateError
-from loadgate.record.importers import read_results
+from loadgate.record.file import RECORD_NAME
+from loadgate.record.importers import loadgate, read_known
 from loadgate.record.result import Result
 from loadgate.store.baseline_file import is_baseline, read_baseline
 from loadgate.store.selection import EVERYTHING, Selection
@@ -53,4 +54,6 @@ def _in_file(path: Path) -> Referent:
     if is_baseline(path):
         baseline = read_baseline(path)
         return Referent(baseline.name, baseline.result, baseline.record)
-    return Referent(str(path), read_results(path)[-1])
+    file = path / RECORD_NAME if (path / RECORD_NAME).is_file() else path
+    known, results = read_known(file)
+    return Referent(str(path), results[-1], file.read_bytes() if known is loadgate.FORMAT else None)

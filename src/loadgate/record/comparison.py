@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from loadgate.config.gate import Limit
@@ -91,6 +91,10 @@ class Comparison:
     mismatches: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know besides: what was measured again, and what came of it."""
+
+    def regardless(self) -> Comparison:
+        """The same for somebody who compares what may not be compared: the mismatches are but notes."""
+        return replace(self, mismatches=(), notes=(*self.notes, *self.mismatches))
 
     def having(self, *words: Change, gating: bool = True) -> list[Row]:
         """The rows of these words; with `gating` only those that may fail a build."""
