@@ -1,4 +1,4 @@
-"""Places for stores: a new file, a new database of a real server."""
+"""Places for stores: a new file, a database of a real server, emptied."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "history.db")
     server: Postgres = request.getfixturevalue("server")
-    return server.new_database()
+    return server.empty_database()

@@ -14,9 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -39,28 +38,31 @@ class Postgres:
     port: int
     as_user: dict[str, Any]
     _process: subprocess.Popen[bytes] | None = None
-    _names: Iterator[int] = field(default_factory=lambda: count(1))
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://loadgate@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """The URL of a database that is empty."""
-        name = f"test_{next(self._names)}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self.url(name)
+    def empty_database(self) -> str:
+        """The URL of a database without a store."""
+        with psycopg.connect(self.url()) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS loadgate CASCADE")
+        return self.url()
 
     def start(self) -> None:
-        command = [self.binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "shared_buffers": "16MB"}
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "shared_buffers": "16MB",
+            "fsync": "off",
+        }
         settings = [f"--{name}={value}" for name, value in options.items()]
         with (self.folder / "log.txt").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 [*command, *settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.as_user
             )
         deadline = perf_counter() + PATIENCE
-        while perf_counter() < deadline and self._process.poll() is None:
+        while perf_counter() < deadline and process.poll() is None:
             try:
                 psycopg.connect(self.url()).close()
                 return
@@ -97,9 +99,14 @@ def postgres() -> Iterator[Postgres]:
             os.chown(folder, NOBODY, NOBODY)
             if WHEEL in binaries.parts:
                 binaries = _copied(binaries, folder / "install")
-        initdb = [binaries / "initdb", "-D", folder / "data", "-U", "loadgate", "-A", "trust", "-E", "UTF8"]
+        initdb = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "loadgate", "-A", "trust", "-E", "UTF8"]
         done = subprocess.run(
-            [*initdb, "--locale=C", "--no-sync"], capture_output=True, text=True, cwd=folder, timeout=PATIENCE, **as_user
+            [*initdb, "--locale=C", "--no-sync"],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            timeout=PATIENCE,
+            **as_user,
         )
         assert done.returncode == 0, done.stderr
         server = Postgres(binaries, folder, _free_port(), as_user)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +77,6 @@ def read_baseline(path: Path) -> Baseline:
                 "use that version, or install it here",
             )
         file = msgspec.json.decode(data, type=_File)
-        check_name(file.name)
         file.run.figures = file.figures
         record = expand(from_text(file.record)) if file.record else None
         result = result_of(file.run)
@@ -85,15 +85,17 @@ def read_baseline(path: Path) -> Baseline:
             f"{path} is not a baseline: {error}",
             "was it cut short, or merged by git? take it from a commit where it is whole",
         ) from None
+    try:
+        check_name(file.name)
+    except LoadgateError as error:
+        raise LoadgateError(f"{path} is not a baseline: {error.message}", error.hint) from None
     return Baseline(file.name, file.created.timestamp(), raw_text(file.reason), file.forced, result, record)
 
 
 def _lines(baseline: Baseline) -> Iterator[str]:
     result = baseline.result
-    run: dict[str, Any] = msgspec.to_builtins(run_form(result))
-    run.pop("figures", None)
-    if result.started:
-        run["date"] = _date(result.started)  # for the reader
+    run: dict[str, Any] = {"date": _date(result.started)} if result.started else {}  # for the reader
+    run |= msgspec.to_builtins(run_form(replace(result, figures=())))
     forms = [
         figure_form(figure) for figure in sorted(result.figures, key=lambda figure: (str(figure.series), figure.unit))
     ]

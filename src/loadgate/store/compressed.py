@@ -13,7 +13,7 @@ LARGEST: Final = 1 << 30
 
 
 def compress(record: bytes, level: int = 3) -> bytes:
-    return zstandard.ZstdCompressor(level=level).compress(record)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(record)
 
 
 def expand(data: bytes) -> bytes:

@@ -22,14 +22,14 @@ from loadgate.store.packed import MOST
 _Number = float | str
 
 
-class FigureForm(msgspec.Struct, omit_defaults=True):
+class FigureForm(msgspec.Struct, omit_defaults=True, kw_only=True):
+    step: str = ""
     metric: str
+    statistic: str = ""
+    value: _Number
+    error: _Number | None = None
     unit: str
     direction: Direction
-    value: _Number
-    step: str = ""
-    statistic: str = ""
-    error: _Number | None = None
     freedom: _Number = 0.0
     count: int = 0
 
@@ -75,13 +75,13 @@ class AcknowledgementForm(msgspec.Struct, omit_defaults=True):
 def figure_form(figure: Figure) -> FigureForm:
     found = figure.estimate
     return FigureForm(
+        step=safe_text(figure.series.step),
         metric=safe_text(figure.series.metric),
+        statistic=safe_text(figure.series.statistic),
+        value=_written(found.value),
+        error=None if found.error is None or math.isnan(found.error) else _written(found.error),
         unit=safe_text(figure.unit),
         direction=figure.direction,
-        value=_written(found.value),
-        step=safe_text(figure.series.step),
-        statistic=safe_text(figure.series.statistic),
-        error=None if found.error is None or math.isnan(found.error) else _written(found.error),
         freedom=_written(found.freedom),
         count=min(found.count, MOST),
     )

@@ -27,6 +27,8 @@ _WRITE: Final = (
     f"BEGIN; {_SET}; SET LOCAL synchronous_commit TO on; SET LOCAL lock_timeout TO '{PATIENCE:g}s';"
     f" SET LOCAL idle_in_transaction_session_timeout TO '{PATIENCE:g}s'; SELECT pg_advisory_xact_lock({_WRITERS})"
 )
+_SCHEMA: Final = "SELECT has_schema_privilege(nspname, 'USAGE') FROM pg_namespace WHERE nspname = 'loadgate'"
+_GRANT: Final = "grant its user the schema `loadgate` and all in it, or the right to create it"
 _TRIES: Final = 3
 _CONNECT: Final = 10
 """Seconds a server may take to answer."""
@@ -57,11 +59,11 @@ class PostgresDatabase:
             ) from None
         self._psycopg = psycopg
         self._connection = self._connect()
-        found = self.read(lambda transaction: transaction.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'loadgate'"))
-        if not found:
-            if not create:
-                raise LoadgateError(f"there is no store at {self.place}", "runs that are recorded make one")
-            self.write(lambda transaction: transaction.change("CREATE SCHEMA IF NOT EXISTS loadgate"))
+        try:
+            self._find_schema(create=create)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def tables(self, transaction: Transaction) -> set[str]:
         return {name for (name,) in transaction.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'loadgate'")}
@@ -77,6 +79,15 @@ class PostgresDatabase:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _find_schema(self, *, create: bool) -> None:
+        found = self.read(lambda transaction: transaction.rows(_SCHEMA))
+        if not found:
+            if not create:
+                raise LoadgateError(f"there is no store at {self.place}", "runs that are recorded make one")
+            self.write(lambda transaction: transaction.change("CREATE SCHEMA IF NOT EXISTS loadgate"))
+        elif not found[0][0]:  # without this, its tables would seem not to be there
+            raise LoadgateError(f"cannot use {self.place}: permission denied for schema loadgate", _GRANT)
 
     def _connect(self) -> psycopg.Connection[Any]:
         try:
@@ -134,7 +145,7 @@ class PostgresDatabase:
         if state in ("42501", "25006"):  # insufficient privilege, read-only transaction
             return LoadgateError(
                 f"cannot use {self.place}: {said}",
-                "grant its user the schema `loadgate` and all in it, or the right to create it",
+                _GRANT,
             )
         return LoadgateError(f"cannot use {self.place}: {said}")
 

@@ -95,7 +95,7 @@ class SqliteDatabase:
 
     def shrink(self) -> None:
         with self._translated():
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript("PRAGMA incremental_vacuum")  # `execute` would take one page of it
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
@@ -133,6 +133,8 @@ class SqliteDatabase:
             self._read_only(error)
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA synchronous = FULL")
+        # Some systems' SQLite overwrites what it deletes; on a disk that is nearly full there is no room for that.
+        self._connection.execute("PRAGMA secure_delete = OFF").fetchall()
         self._choose_journal()
 
     def _read_only(self, error: sqlite3.Error) -> None:
@@ -196,7 +198,7 @@ def _message(path: Path, error: sqlite3.Error) -> LoadgateError:
     if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
         return LoadgateError(
             f"cannot write {path}: {error}; what was in it before is still there",
-            "is the disk full? free some space, or prune the store",
+            "is the disk full? free some space, and try again",
         )
     if name.startswith("SQLITE_BUSY"):
         return LoadgateError(

@@ -110,7 +110,7 @@ def _lines(transaction: Transaction, series: Mapping[int, Series], head: _Head) 
 def _packed(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
     packer: Any
     if path.suffix == ".zst":
-        packer = zstandard.ZstdCompressor(level=9).compressobj()
+        packer = zstandard.ZstdCompressor(level=9, write_checksum=True).compressobj()
     elif path.suffix == ".gz":
         packer = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with gzip's header
     else:
@@ -167,7 +167,9 @@ class _Reader:
 
     def done(self) -> Imported:
         if self._head is None:
-            raise LoadgateError(f"{self._path} is empty, not an export of a store")
+            raise LoadgateError(
+                f"{self._path} is no export of a store: it is empty, or was cut in its first line", _NOTHING
+            )
         told = [self._head.runs, self._head.baselines, self._head.acknowledgements]
         if self._seen != told:
             raise self._bad(
@@ -210,7 +212,10 @@ class _Reader:
         return rows.insert(self._transaction, self._numbers, result, added=form.added or self._now, record=record)
 
     def _baseline(self, form: BaselineForm) -> bool:
-        check_name(form.name)
+        try:
+            check_name(form.name)
+        except LoadgateError as error:
+            raise ValueError(error.message) from None
         run = rows.by_id(self._transaction, raw_text(form.run))
         if run is None:
             raise self._bad(f"baseline `{form.name}` is of run {form.run}, which is neither before it nor in the store")
