@@ -1,7 +1,7 @@
 """Google Benchmark: JSON and CSV. Times per iteration in the unit the benchmark was given, rates per second.
 
 Repetitions are of one process, and so is the error. Counters of the user's own are left out: nothing says which way is better.
-A benchmark that skipped itself with an error has no figures. Fields: the library's "User Guide" and its JSON reporter.
+A benchmark that skipped itself has no figures. Fields: the library's "User Guide" and its JSON reporter.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class _Row(msgspec.Struct):
     cpu_time: float | None = None
     bytes_per_second: float | None = None
     items_per_second: float | None = None
+    error_occurred: bool = False
+    skipped: bool = False
 
 
 class _File(msgspec.Struct):
@@ -91,6 +93,8 @@ def _figures(rows: Iterable[_Row]) -> Iterator[Figure]:
     aggregates: dict[str, dict[str, _Row]] = {}
     for row in rows:
         name = row.run_name or row.name
+        if row.error_occurred or row.skipped:  # its times are 0
+            continue
         if row.run_type == "iteration":
             repeated.setdefault(name, []).append(row)
         elif row.aggregate_name in _AGGREGATES:  # the others are complexities and statistics of the user's own
@@ -147,11 +151,12 @@ def _csv_row(source: Source, line: int, fields: dict[str, str]) -> _Row:
         field: table.number(source, line, field, fields[field]) if fields.get(field) else None
         for field in (*_TIMES, *_RATES)
     }
-    if fields.get("error_occurred", "") != "true" and numbers["real_time"] is None and numbers["cpu_time"] is None:
-        raise source.bad("no time and no error of the benchmark's own", line=line)
+    skipped = bool(fields.get("error_message"))
+    if not skipped and None in (numbers["real_time"], numbers["cpu_time"]):
+        raise source.bad("a time is missing, and no error of the benchmark's own says why", line=line)
     # an aggregate's iterations are its repetitions; of plain rows they do not matter
     count = int(fields["iterations"]) if fields["iterations"].isdecimal() else 0
-    row = _Row(fields["name"], repetitions=count, time_unit=fields["time_unit"] or "ns")
+    row = _Row(fields["name"], repetitions=count, time_unit=fields["time_unit"] or "ns", skipped=skipped)
     for field, value in numbers.items():
         setattr(row, field, value)
     return row

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from loadgate.measure import estimate
-from loadgate.measure.estimate import EXCEEDANCES, Estimate
+from loadgate.measure.estimate import EXCEEDANCES, FEWEST_BLOCKS, Estimate
 from loadgate.measure.histogram import Histogram, bucket_of
 from loadgate.measure.metric import Direction
 from loadgate.record.figures import PERCENTILES
@@ -82,8 +82,10 @@ def _figures(one: _Benchmark) -> Iterator[Figure]:
 
 def _score(metric: _Metric) -> Estimate:
     """JMH's score, with the error of its forks, or of the iterations of the only one."""
-    value = _plain(metric.score)
-    forks = [[_plain(each) for each in fork] for fork in metric.rawData if fork]
+    value = float(metric.score)
+    if metric.rawDataHistogram:
+        return replace(estimate.average(_blocks(metric)), value=value)
+    forks = [[float(each) for each in fork] for fork in metric.rawData if fork]
     samples = [float(np.mean(fork)) for fork in forks] if len(forks) > 1 else list(chain(*forks))
     found = estimate.mean(samples)
     # a score that is a sum of its samples has no such error
@@ -93,14 +95,20 @@ def _score(metric: _Metric) -> Estimate:
 
 
 def _percentiles(metric: _Metric) -> Iterator[tuple[str, Estimate]]:
-    """Of the mode `sample`: as JMH says, with the error that the spread between iterations gives them."""
-    if not metric.rawDataHistogram:
-        return
-    blocks = [_histogram(iteration) for fork in metric.rawDataHistogram for iteration in fork if iteration]
+    """Of the mode `sample`: as JMH says, with the error that the spread between its blocks gives them."""
+    blocks = _blocks(metric)
     for p, found in zip(PERCENTILES, estimate.percentiles(blocks, PERCENTILES), strict=True):
         value = metric.scorePercentiles.get(f"{p:.1f}")
         if value is not None and found.count * (1.0 - p / 100.0) >= EXCEEDANCES:
-            yield f"p{p:g}", replace(found, value=_plain(value))
+            yield f"p{p:g}", replace(found, value=float(value))
+
+
+def _blocks(metric: _Metric) -> list[Histogram]:
+    """The samples of each fork, or of each iteration where the forks are too few."""
+    forks = [[pair for iteration in fork for pair in iteration] for fork in metric.rawDataHistogram]
+    if sum(1 for fork in forks if fork) < FEWEST_BLOCKS:
+        forks = [iteration for fork in metric.rawDataHistogram for iteration in fork]
+    return [_histogram(pairs) for pairs in forks if pairs]
 
 
 def _histogram(pairs: list[tuple[float, int]]) -> Histogram:
@@ -108,10 +116,6 @@ def _histogram(pairs: list[tuple[float, int]]) -> Histogram:
     buckets, place = np.unique(bucket_of(values), return_inverse=True)
     sizes = np.bincount(place, weights=counts).astype(np.int64)
     return Histogram.of_used(buckets, sizes, float(values @ counts), float(values.min()), float(values.max()))
-
-
-def _plain(number: _Number) -> float:
-    return float(number)
 
 
 def _name(method: str, params: dict[str, str]) -> str:
@@ -133,11 +137,14 @@ def _read_csv(source: Source) -> list[Result]:
 
 
 def _csv_figures(source: Source) -> Iterator[Iterator[Figure]]:
+    primary: _Metric | None = None
     for line, row in table.rows(source, needed=("Unit",)):
         method, _, label = row["Benchmark"].partition(":")
         params = {key.removeprefix(_PARAM): value for key, value in row.items() if key.startswith(_PARAM) and value}
         metric = _Metric(table.number(source, line, "Score", row["Score"]), row["Unit"])
-        one = _Benchmark(method, row["Mode"], metric, {label: metric} if label else {}, params)
+        if primary is None or not label:  # its profilers and the methods of its group come in the rows below it
+            primary = metric
+        one = _Benchmark(method, row["Mode"], primary, {label: metric} if label else {}, params)
         yield (figure for figure in _figures(one) if not label or figure.series.statistic != one.mode)
 
 
