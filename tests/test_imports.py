@@ -18,7 +18,7 @@ LINES = (
     ("script", "store", "judge"),
     ("load", "report"),
     ("plan",),
-    ("session", "reference", "gate"),
+    ("session", "reference", "gate", "history", "importing"),
     ("baselines",),
     ("cli",),
     ("__main__",),

@@ -65,7 +65,7 @@ def update(new: str, old: str, reference: str, reason: str, force: bool, place: 
     A run that is worse than OLD is refused, unless forced with a reason.
     """
     from loadgate.baselines import update_baseline
-    from loadgate.cli.output import print_comparison
+    from loadgate.cli.listing import print_comparison
 
     spec = gate_spec(config)
     with need_store(place, spec) as store:

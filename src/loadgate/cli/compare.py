@@ -28,7 +28,7 @@ def compare(
     Each is the name of a baseline, a file or folder (of Loadgate or another tool: what it is, is found out), a run's id
     or the beginning of one, `latest` or `latest~1`.
     """
-    from loadgate.cli.output import print_comparison
+    from loadgate.cli.listing import print_comparison
     from loadgate.gate import Gate
     from loadgate.judge.gating import decide_gate
     from loadgate.record.verdict import Verdict, Word

@@ -10,9 +10,11 @@ from typing import Final
 
 from loadgate.config.load import Executor
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, TrendTally
+from loadgate.record.comparison import Comparison
 from loadgate.record.redact import without_secrets
 from loadgate.record.run import Run, RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Word
+from loadgate.report.ending import rests_on
 from loadgate.report.faults import FaultRow, fault_rows
 from loadgate.report.figures import length
 from loadgate.report.limits import LimitRow, limit_rows
@@ -122,6 +124,7 @@ class Report:
     sentence: str
     exit_code: int
     notes: tuple[str, ...]
+    comparison: Comparison | None
 
     @property
     def holding(self) -> int:
@@ -153,9 +156,10 @@ def build_report(run: Run) -> Report:
         generator=_generator(run),
         word=run.verdict.word,
         reasons=run.verdict.reasons,
-        sentence=run.verdict.reasons[0] if run.verdict.reasons else _basis_of_pass(limits, totals),
+        sentence=run.verdict.reasons[0] if run.verdict.reasons else _basis_of_pass(run, limits, totals),
         exit_code=INTERRUPTED_EXIT if run.state is RunState.INTERRUPTED else run.verdict.exit_code,
         notes=(*_notes(run, steps, totals, open_model=open_model), *run.notes),
+        comparison=run.comparison,
     )
 
 
@@ -191,11 +195,13 @@ def _state_note(run: Run) -> str:
     return ""
 
 
-def _basis_of_pass(limits: tuple[LimitRow, ...], totals: tuple[StepRow, ...]) -> str:
+def _basis_of_pass(run: Run, limits: tuple[LimitRow, ...], totals: tuple[StepRow, ...]) -> str:
     """What stands beside a verdict that has no reasons."""
     count = sum(row.requests for row in totals)
     failed = sum(row.failed for row in totals)
     requests = f"{format_count(count)} requests, {format_share(failed / count)} failed" if count else "no requests"
+    if run.comparison is not None:
+        return rests_on(run.comparison)
     if not limits:
         return f"no threshold was set; {requests}"
     return f"{'the threshold holds' if len(limits) == 1 else f'all {len(limits)} thresholds hold'}; {requests}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from loadgate.record.verdict import Word
+from loadgate.report.comparison import comparison_lines
+from loadgate.report.ending import ending_lines
 from loadgate.report.faults import FaultRow
 from loadgate.report.figures import figure, length, time_scale
 from loadgate.report.limits import LimitRow
@@ -28,8 +29,6 @@ LABEL: Final = 12
 _BODY: Final = INDENT + LABEL
 """Columns of the margin in which the sections have their names."""
 
-VERDICT_INKS: Final = {Word.PASS: Ink.LOUD_GOOD, Word.FAIL: Ink.LOUD_BAD, Word.INVALID: Ink.LOUD_DOUBT}
-
 
 def render_summary(
     report: Report, *, width: int, color: bool, unicode: bool = True, files: Sequence[tuple[str, str]] = ()
@@ -48,8 +47,9 @@ def render_summary(
         _checks(report.checks, width),
         _faults(report.faults, width),
         _limits(report, width),
+        [] if report.comparison is None else comparison_lines(report.comparison, width),
         [*_generator(report, width), *_notes(report, width), *_files(files, width)],
-        _verdict(report, width),
+        ending_lines(report, width),
     ]
     lines: list[str] = []
     for section in sections:
@@ -61,7 +61,7 @@ def render_summary(
 def render_verdict(report: Report, *, width: int, color: bool, unicode: bool = True) -> str:
     """What is left of the summary where nothing but the verdict is wanted: its reasons and the last line."""
     width = min(width, WIDEST)
-    lines = _verdict(report, width)
+    lines = ending_lines(report, width)
     return "".join(paint(line, width, color=color, unicode=unicode) + "\n" for line in lines)
 
 
@@ -322,46 +322,12 @@ def _files(files: Sequence[tuple[str, str]], width: int) -> list[Line]:
     return _labelled("files", [path for _, path in files], width, separator="  ")
 
 
-def _verdict(report: Report, width: int) -> list[Line]:
-    word = report.word.value.upper()
-    ink = VERDICT_INKS[report.word]
-    ending = f"exit {report.exit_code}"
-    room = width - cells(word) - 2 - 2 - len(ending)
-    sentence, reasons = report.sentence, list(report.reasons)
-    if cells(clean(sentence)) <= room:
-        reasons = reasons[1:]
-    else:
-        sentence = first_clause(sentence)
-    lines: list[Line] = []
-    for reason in reversed(reasons):
-        for number, row in enumerate(wrap(reason, width - 4)):
-            lines.append([("  " + ("- " if not number else "  ") + row, Ink.PLAIN)])
-    gap = " " * max(2, room - cells(clean(sentence)) + 2)
-    if cells(clean(sentence)) > room:
-        sentence = sentence_cut(sentence, room)
-        gap = "  "
-    lines.append([(word, ink), ("  " + sentence, Ink.BOLD), (gap + ending, Ink.FAINT)])
-    return lines
-
-
 # -- parts
 
 
 def _indent(width: int) -> int:
     """Where a section's table begins: below its text, or, where room is scarce, at the margin."""
     return _BODY if width >= 80 else 2 * INDENT
-
-
-def first_clause(sentence: str) -> str:
-    """`sentence` up to its first colon, semicolon or comma that ends a clause."""
-    ends = [at for mark in (": ", "; ", ", ", " (") if (at := sentence.find(mark)) > 0]
-    return sentence[: min(ends)] if ends else sentence
-
-
-def sentence_cut(sentence: str, room: int) -> str:
-    """As many whole words as fit, and a mark that there is more."""
-    first = wrap(sentence, max(8, room - 1))[0]
-    return first + "…"
 
 
 def _labelled(label: str, pieces: Sequence[str], width: int, *, separator: str = SEPARATOR) -> list[Line]:

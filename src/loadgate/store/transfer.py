@@ -59,6 +59,13 @@ class Imported:
     acknowledgements: int
     kept: tuple[str, ...]
 
+    def __str__(self) -> str:
+        there = f", {self.known:,} there already" if self.known else ""
+        said = f"{self.baselines:,} baselines, {self.acknowledgements:,} acknowledgements"
+        text = f"history; {self.added:,} runs added{there}, {said}"
+        kept = ", ".join(self.kept)
+        return f"{text}; other runs are called {kept} here, and stay so" if kept else text
+
 
 class _Head(msgspec.Struct):
     loadgate_history: int
@@ -122,6 +129,15 @@ def _packed(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 # -- in
+
+
+def is_export(path: Path) -> bool:
+    """Whether the file `path` begins as `export` does, packed or not. False for what cannot be read."""
+    try:
+        with _open(path) as file:
+            return b'"loadgate_history"' in next(iter(file), b"")[:64]
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError):
+        return False
 
 
 def import_(transaction: Transaction, path: Path, numbers: SeriesNumbers) -> Imported:
