@@ -62,7 +62,8 @@ def compare(
                 _row(series, sides[0].get(series, []), sides[1].get(series, []), gate, (noise or {}).get(series))
             )
     before, after = _side(names[0], base), _side(names[1], head)
-    return Comparison(before, after, _decide(rows), tuple(_mismatches(base, head)))
+    notes = ("base and head are the same run",) if set(before.ids) & set(after.ids) else ()
+    return Comparison(before, after, _decide(rows), tuple(_mismatches(base, head)), notes)
 
 
 def _side(name: str, results: Sequence[Result]) -> Side:

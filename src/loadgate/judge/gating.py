@@ -89,7 +89,7 @@ def _moved(row: Row) -> str:
 def _advice(unsure: Sequence[Row]) -> str:
     """How large a change these runs could have found, in the figure that is known least."""
     row = unsure[0]
-    size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable:.0%}"
+    size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable * 100:.2g} %"
     return f"a change of {size} in {row.series} is the smallest these runs could find"
 
 

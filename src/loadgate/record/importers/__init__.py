@@ -7,16 +7,32 @@ from typing import Final
 
 from loadgate.errors import LoadgateError
 from loadgate.record.importers import (
+    ab,
+    artillery,
     asv,
+    autocannon,
+    bombardier,
     criterion,
+    gatling,
     generic,
+    ghz,
     go_test,
     google_benchmark,
+    h2load,
+    hey,
     hyperfine,
+    jmeter,
     jmh,
+    k6,
+    k6_samples,
     loadgate,
+    locust,
+    oha,
     pyperf,
     pytest_benchmark,
+    report,
+    vegeta,
+    wrk,
 )
 from loadgate.record.importers.format import Format
 from loadgate.record.importers.source import Source
@@ -24,6 +40,7 @@ from loadgate.record.result import Result
 
 FORMATS: Final[tuple[Format, ...]] = (
     loadgate.FORMAT,
+    *report.FORMATS,
     criterion.FORMAT,
     pytest_benchmark.FORMAT,
     pyperf.FORMAT,
@@ -32,6 +49,21 @@ FORMATS: Final[tuple[Format, ...]] = (
     *go_test.FORMATS,
     *hyperfine.FORMATS,
     *jmh.FORMATS,
+    k6.FORMAT,
+    *k6_samples.FORMATS,
+    *locust.FORMATS,
+    wrk.FORMAT,
+    *hey.FORMATS,
+    *oha.FORMATS,
+    *vegeta.FORMATS,
+    *bombardier.FORMATS,
+    *h2load.FORMATS,
+    *ab.FORMATS,
+    *ghz.FORMATS,
+    *gatling.FORMATS,
+    *jmeter.FORMATS,
+    autocannon.FORMAT,
+    *artillery.FORMATS,
     *generic.FORMATS,
 )
 """Asked in this order: no two of them claim one file."""

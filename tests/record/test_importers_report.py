@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadgate.errors import LoadgateError
+from loadgate.measure.metric import Direction
+from loadgate.record.importers import read_known
+from loadgate.record.result import Figure
+from loadgate.record.verdict import Word
+
+DATA = Path(__file__).parent.parent / "data" / "report"
+
+
+def figures(path: Path) -> dict[str, Figure]:
+    (result,) = read_known(path)[1]
+    return {str(figure.series): figure for figure in result.figures}
+
+
+def test_a_summary_of_ours_is_read_with_its_steps() -> None:
+    tree = json.loads((DATA / "summary.json").read_text())
+    found = figures(DATA / "summary.json")
+    assert found["http_req_duration p95"].estimate.value == tree["metrics"]["http_req_duration"]["p95"]
+    assert found["http_req_duration p95"].estimate.count == tree["metrics"]["http_req_duration"]["count"]
+    step = tree["steps"]["GET /users"]
+    assert found["GET /users: http_req_latency p99"].estimate.value == step["http_req_latency"]["p99"]
+    assert found["http_req_failed share"].estimate.count == tree["metrics"]["http_reqs"]
+    (result,) = read_known(DATA / "summary.json")[1]
+    assert (result.word, result.definition, result.name) == (Word.PASS, tree["run"]["digest"], "standard_load")
+
+
+def test_the_report_of_the_guides_is_read() -> None:
+    found = figures(DATA / "guide.json")
+    assert {name: figure.estimate.value for name, figure in found.items()} == {
+        "http_req_duration p50": 45.0,
+        "http_req_duration p95": 420.0,
+        "http_req_duration p99": 850.0,
+        "http_req_duration p99.9": 1200.0,
+        "http_req_failed share": 0.001,
+        "http_reqs rate": 1250.0,
+    }
+    assert found["http_reqs rate"].direction is Direction.HIGHER
+
+
+def test_names_say_unit_and_direction() -> None:
+    found = figures(DATA / "figures.json")
+    assert {name: (figure.unit, figure.direction) for name, figure in found.items()} == {
+        "startup_time_ms": ("ms", Direction.LOWER),
+        "p95_latency_ms": ("ms", Direction.LOWER),
+        "p99_latency_ms": ("ms", Direction.LOWER),
+        "throughput_rps": ("1/s", Direction.HIGHER),
+    }
+
+
+def test_a_name_that_says_neither_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.json"
+    path.write_text('{"startup_time_ms": 5, "score": 7}')
+    with pytest.raises(LoadgateError, match="`score` tells neither its unit nor which way is better"):
+        read_known(path)
