@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from loadgate.measure.estimate import Estimate
 from loadgate.record.result import SeriesName
-from loadgate.store.packed import estimate_of, join
+from loadgate.store.packed import Rows, estimate_of
 from loadgate.store.selection import StoredRun
 from loadgate.store.series import Series
 
@@ -56,12 +56,15 @@ class History:
 
 def history_of(
     runs: Sequence[StoredRun],
-    packed: Sequence[bytes],
+    rows: Rows,
+    places: npt.NDArray[np.intp],
     series: Mapping[int, Series],
     wanted: Collection[SeriesName] | None,
 ) -> History:
-    """The history of `runs`, oldest first, whose figures are `packed`; of all series (by their number), or those `wanted`."""
-    rows, places = join(packed)
+    """The history of `runs`, oldest first, whose figures are `rows`, each of the run in its place; `series` by their numbers.
+
+    Of all series, or of those `wanted`.
+    """
     if wanted is not None:
         numbers = [number for number, each in series.items() if each.name in wanted]
         kept = np.isin(rows["series"], numbers)

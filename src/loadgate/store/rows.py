@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +12,7 @@ from loadgate.record.result import Figure, Result
 from loadgate.store.database import Transaction
 from loadgate.store.packed import pack, unpack
 from loadgate.store.selection import COLUMNS, Selection, StoredRun, run_of
-from loadgate.store.series import Series, SeriesNumbers
+from loadgate.store.series import SeriesNumbers
 
 FEWEST_CHARACTERS: Final = 4
 """An id's beginning must have, to stand for it."""
@@ -101,14 +100,15 @@ def find(transaction: Transaction, reference: str, selection: Selection, place: 
     )
 
 
-def figures(transaction: Transaction, number: int, series: Mapping[int, Series]) -> tuple[Figure, ...]:
+def figures(transaction: Transaction, numbers: SeriesNumbers, number: int) -> tuple[Figure, ...]:
     """The figures of the run with this number. Raises LoadgateError where it is no longer there."""
     rows = transaction.rows("SELECT figures FROM runs WHERE number = ?", [number])
     if not rows:
         raise LoadgateError(f"run {number} is no longer in the store", "it was pruned in this moment")
+    estimates = unpack(rows[0][0])
+    series = numbers.names(transaction, [number for number, _ in estimates])
     return tuple(
-        Figure(series[number].name, series[number].unit, series[number].direction, found)
-        for number, found in unpack(rows[0][0])
+        Figure(series[number].name, series[number].unit, series[number].direction, found) for number, found in estimates
     )
 
 

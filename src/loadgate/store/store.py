@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
+import numpy as np
+
 from loadgate.errors import LoadgateError
 from loadgate.record.result import Result, SeriesName
 from loadgate.store import acknowledgement, rows, transfer
@@ -16,6 +18,7 @@ from loadgate.store.baseline import Baseline, StoredBaseline, check_baseline
 from loadgate.store.compressed import compress, expand
 from loadgate.store.database import Database, Row, Transaction
 from loadgate.store.history import History, history_of
+from loadgate.store.packed import join
 from loadgate.store.postgres import SCHEMES, PostgresDatabase
 from loadgate.store.schema import prepare
 from loadgate.store.selection import COLUMNS, EVERYTHING, Selection, StoredRun, run_of
@@ -126,8 +129,9 @@ class Store:
 
         def read(transaction: Transaction) -> History:
             held = transaction.rows(f"SELECT figures, {COLUMNS} FROM runs{where}", values)[::-1]
-            found = [run_of(row[1:]) for row in held]
-            return history_of(found, [row[0] for row in held], self._numbers.read(transaction), series)
+            joined, places = join([row[0] for row in held])
+            names = self._numbers.names(transaction, np.unique(joined["series"]).tolist())
+            return history_of([run_of(row[1:]) for row in held], joined, places, names, series)
 
         return self._database.read(read)
 
@@ -220,9 +224,7 @@ class Store:
 
     def export(self, path: Path) -> int:
         """Write all there is to a plain file, as `transfer` says; how many runs."""
-        return self._database.read(
-            lambda transaction: transfer.export(transaction, path, self._numbers.read(transaction))
-        )
+        return self._database.read(lambda transaction: transfer.export(transaction, path, self._numbers))
 
     def import_(self, path: Path) -> transfer.Imported:
         """Take over what an export holds and this store does not: all of it or, where anything is wrong, nothing."""
@@ -238,7 +240,7 @@ class Store:
             raise
 
     def _result(self, transaction: Transaction, run: StoredRun) -> Result:
-        return rows.result_of(run, rows.figures(transaction, run.number, self._numbers.read(transaction)))
+        return rows.result_of(run, rows.figures(transaction, self._numbers, run.number))
 
     def _record(self, transaction: Transaction, run: StoredRun) -> bytes | None:
         held = transaction.rows("SELECT record FROM runs WHERE number = ?", [run.number])

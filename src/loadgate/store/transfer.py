@@ -12,7 +12,7 @@ import io
 import math
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from loadgate.store.forms import (
     run_form,
 )
 from loadgate.store.selection import COLUMNS, run_of
-from loadgate.store.series import Series, SeriesNumbers
+from loadgate.store.series import SeriesNumbers
 
 SCHEMA: Final = 1
 """Of the file. Keys may be added within one; later ones read all earlier."""
@@ -83,25 +83,25 @@ class _Line(msgspec.Struct, omit_defaults=True):
 # -- out
 
 
-def export(transaction: Transaction, path: Path, series: Mapping[int, Series]) -> int:
+def export(transaction: Transaction, path: Path, numbers: SeriesNumbers) -> int:
     """Write everything to `path`; how many runs."""
     counts = [
         int(transaction.rows(f"SELECT count(*) FROM {table}")[0][0])
         for table in ("runs", "baselines", "acknowledgements")
     ]
-    lines = (msgspec.json.encode(line) + b"\n" for line in _lines(transaction, series, _Head(SCHEMA, *counts)))
+    lines = (msgspec.json.encode(line) + b"\n" for line in _lines(transaction, numbers, _Head(SCHEMA, *counts)))
     write_atomically(path, b"".join(_packed(path, lines)))
     return counts[0]
 
 
-def _lines(transaction: Transaction, series: Mapping[int, Series], head: _Head) -> Iterator[_Head | _Line]:
+def _lines(transaction: Transaction, numbers: SeriesNumbers, head: _Head) -> Iterator[_Head | _Line]:
     yield head
     last = -1
     sql = f"SELECT {COLUMNS}, record FROM runs WHERE number > ? ORDER BY number LIMIT {_AT_ONCE}"
     while held := transaction.rows(sql, [last]):
         for *columns, record in held:
             run = run_of(tuple(columns))
-            result = rows.result_of(run, rows.figures(transaction, run.number, series))
+            result = rows.result_of(run, rows.figures(transaction, numbers, run.number))
             text = "" if record is None else to_text(record)
             yield _Line(run=run_form(result, added=run.added, record=text))
             last = run.number
