@@ -5,29 +5,40 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from loadgate.clients.http.request import RequestBuilder, RequestDefaults
+from loadgate.clients.http.step import Step
 from loadgate.config.fields import Context, Place, Refusal
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import Project, load_project, parse_project
 from loadgate.config.source import parse_source
 from loadgate.config.steps import requests_of
-from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.config.target import FRAMING, TargetSpec, target_from_url
 from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
 from loadgate.config.thresholds import Threshold, check_thresholds
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span, redact_url
 from loadgate.measure.metric import BUILTIN
+from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
 from loadgate.script.scenario import Script
 from loadgate.script.source import project_script, url_script
 
 CONFIG_NAME: Final = "loadgate.yml"
+
+_SOMEWHERE: Final = "http://127.0.0.1"
+"""Base URL of a request that is made on trial, where no target is known."""
+
+_PIPES: Final = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""Where files begin that a shell gives (`<(generate)`): somebody writes at their other end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +88,13 @@ class Plan:
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
+    _check_texts(flags)
     project = _project(flags, env)
     if (flags.method or flags.body is not None) and not flags.url_alone:
         given = "--method" if flags.method else "--body"
         raise LoadgateError(f"{given} is for --url alone", "in loadgate.yml, each step says its own method and body")
     if flags.what is not None and flags.what.endswith(".py"):
+        _need_file(Path(flags.what))
         plan = _script_plan(Path(flags.what), flags, project)
     elif project is not None:
         plan = _project_plan(project, flags, env)
@@ -97,8 +110,19 @@ def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
     return _checked(_with_flags(plan, flags))
 
 
+def working_folder() -> Path:
+    """The folder that relative paths begin at. Raises LoadgateError where it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise LoadgateError(
+            f"cannot tell the working folder: {error.strerror}", "it was deleted or moved away: change to another one"
+        ) from None
+
+
 def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
     """The plan of a script, or of each profile of a project. Raises ConfigError with every problem."""
+    _need_file(path)
     if path.suffix == ".py":
         return [_checked(_script_plan(path, Flags(), None))]
     project = load_project(path, env)
@@ -107,9 +131,51 @@ def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
     return [_checked(Plan(_profile_of(project, name), script, project.target)) for name in names]
 
 
+def _check_texts(flags: Flags) -> None:
+    """Raise ConfigError for bytes that are no text: only a body may hold them. Python hands them over as surrogates."""
+    for each in fields(flags):
+        value = getattr(flags, each.name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str | Path) and each.name != "body" and not _is_text(str(text)):
+                what = "the profile or script" if each.name == "what" else f"--{each.name.rstrip('s')}"
+                note = "in a URL, write such bytes as %FF" if each.name == "url" else "give text in UTF-8"
+                raise ConfigError([Problem(f"{what} holds bytes that are no UTF-8", note=note)])
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _need_file(path: Path) -> None:
+    """Raise LoadgateError for what would be waited for, or read without end: a pipe, a device. What is not there is said
+    by whoever reads it."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and not str(path).startswith(_PIPES):
+        raise LoadgateError(f"{path} is not a file but a pipe, a socket or a device", "give a file, or /dev/stdin")
+
+
+def _try_request(
+    target: TargetSpec, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> None:
+    """Make a request once, so that what cannot be sent is said before there is load. Raises ConfigError."""
+    try:
+        builder = RequestBuilder(RequestDefaults(target.url or _SOMEWHERE, target.headers), "loadgate")
+        builder.build(method, url, Step(Recorder(start=0.0), "", {}, None), headers=headers, body=body)
+    except ValueError as error:
+        raise ConfigError([Problem(f"this makes no request that can be sent: {error}")]) from None
+
+
 def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
     """The project that is named or lies in the working folder."""
     if flags.config is not None:
+        _need_file(flags.config)
         return load_project(flags.config, env)
     path = Path(CONFIG_NAME)
     if not path.is_file() or flags.url_alone:
@@ -124,7 +190,8 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
         profile = _profile_of(project, flags.what)
     if project.target.url is None and flags.url is None:
         _need_target(project)
-    paths = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
+    files = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
+    paths = [path.absolute() for path in files]  # a script may change the working folder
     return Plan(profile, _project_script(project, env), project.target, does=_texts(paths))
 
 
@@ -158,10 +225,11 @@ def _texts(paths: Sequence[Path]) -> dict[str, str]:
 
 
 def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
+    full = path.absolute()  # the script may change the working folder
     script = load_script(path)
     profile = _flags_profile(flags) if script.options is None else _options_profile(path, script)
     target = project.target if project is not None else TargetSpec()
-    return Plan(replace(profile, name=path.stem), script, target, does=_texts([path]))
+    return Plan(replace(profile, name=path.stem), script, target, does=_texts([full]))
 
 
 def _options_profile(path: Path, script: Script) -> Profile:
@@ -188,13 +256,11 @@ def _options_profile(path: Path, script: Script) -> Profile:
 def _url_plan(flags: Flags, url: str) -> Plan:
     """One request, again and again. What stands before its path is the target."""
     base = target_from_url(url.partition("#")[0].partition("?")[0])
-    body = None if flags.body is None else flags.body.encode("utf-8")
-    try:
-        script = url_script(url, method=(flags.method or "GET").upper(), headers=_headers(flags.headers), body=body)
-    except ValueError as error:
-        raise ConfigError([Problem(f"--url: {error}")]) from None
-    names = sorted(line.partition(":")[0].strip().lower() for line in flags.headers)
-    said = {"method": (flags.method or "GET").upper(), "url": redact_url(url), "headers": names, "body": flags.body}
+    method, headers, body = (flags.method or "GET").upper(), _headers(flags.headers), _body(flags)
+    _try_request(base, method, url, headers=headers, body=body)
+    script = url_script(url, method=method, headers=headers, body=body)
+    names = sorted(name.lower() for name in headers)
+    said = {"method": method, "url": redact_url(url), "headers": names, "body": flags.body}
     return Plan(_flags_profile(flags), script, base, does=said)
 
 
@@ -238,6 +304,11 @@ def _flags_profile(flags: Flags) -> Profile:
     )
 
 
+def _body(flags: Flags) -> bytes | None:
+    """The bytes that were given, whatever they say in the locale's encoding."""
+    return None if flags.body is None else os.fsencode(flags.body)
+
+
 def _headers(lines: Sequence[str]) -> dict[str, str]:
     """`Name: value` texts as curl and hey take them. Raises ConfigError."""
     found: dict[str, str] = {}
@@ -247,6 +318,9 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
             raise ConfigError(
                 [Problem("--header must be `Name: value`", note="for example --header 'accept: text/html'")]
             )
+        if name.strip().lower() in FRAMING:
+            note = "Loadgate writes it itself, for the body it sends"
+            raise ConfigError([Problem(f"--header `{name.strip()}` cannot be set", note=note)])
         found[name.strip()] = value.strip()
     return found
 
@@ -280,7 +354,8 @@ def _split_threshold(text: str) -> tuple[str, str]:
 
 
 def _checked(plan: Plan) -> Plan:
-    """`plan`, if its thresholds speak of metrics there are. Raises ConfigError."""
+    """`plan`, if its thresholds speak of metrics there are, and what all requests carry can be sent. Raises ConfigError."""
     kinds = {name: metric.kind.value for name, metric in {**BUILTIN, **plan.script.metrics}.items()}
     check_thresholds(plan.profile.thresholds, kinds)
+    _try_request(plan.target, "GET", "/")
     return plan

@@ -15,6 +15,7 @@ from loadgate.config.fields import Fields, Place
 from loadgate.config.load import (
     GRACEFUL_RAMP_DOWN,
     GRACEFUL_STOP,
+    ITERATION_LIMIT,
     MAX_DURATION,
     MOST_VUS,
     VU_LIMIT,
@@ -46,7 +47,7 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
     length = fields.positive(fields.k6_duration)
     if executor.counted:
         vus = own.take("vus", fields.whole(1, VU_LIMIT), 1)
-        iterations = own.take("iterations", fields.whole(1), 1)
+        iterations = own.take("iterations", fields.whole(1, ITERATION_LIMIT), 1)
         max_duration = own.take("maxDuration", length, MAX_DURATION)
         if executor is Executor.SHARED_ITERATIONS and iterations < vus:
             key = "iterations" if "iterations" in own else "vus"

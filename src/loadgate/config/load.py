@@ -16,6 +16,7 @@ GRACEFUL_STOP: Final = 30.0
 GRACEFUL_RAMP_DOWN: Final = 30.0
 MAX_DURATION: Final = 600.0
 VU_LIMIT: Final = 1_000_000  # beyond what one machine can hold: a slip of the keyboard, not a plan
+ITERATION_LIMIT: Final = 10**12  # months at full speed; that many for each of VU_LIMIT are still a 64-bit number
 MOST_VUS: Final = 10_000  # for a rate that says no `max_vus`: a VU that waits costs kilobytes
 
 

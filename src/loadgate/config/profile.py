@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.k6_load import read_k6_load, read_stage
-from loadgate.config.load import VU_LIMIT, LoadSpec, parse_stage
+from loadgate.config.load import ITERATION_LIMIT, VU_LIMIT, LoadSpec, parse_stage
 from loadgate.config.shorthand import Conflict, Shorthand, load_of
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.threshold_fields import read_thresholds
@@ -52,7 +52,7 @@ def read_profile(name: str, node: Node, place: Place, scenarios: Collection[str]
         duration=own.take("duration", fields.positive(fields.duration), None),
         rate=own.take("rate", _rate, None),
         stages=own.take("stages", fields.items(read_stage(fields.duration)), ()),
-        iterations=own.take("iterations", fields.whole(1), None),
+        iterations=own.take("iterations", fields.whole(1, ITERATION_LIMIT), None),
         max_vus=own.take("max_vus", fields.whole(1, VU_LIMIT), None),
         graceful_stop=own.take("graceful_stop", fields.duration, None),
         graceful_ramp_down=own.take("graceful_ramp_down", fields.duration, None),
@@ -106,8 +106,8 @@ def profile_from_flags(
     for name, count in (("vus", vus), ("iterations", iterations), ("max_vus", max_vus)):
         if count is not None and count < 1:
             problems.append(Problem(f"{_flag(name)} must be 1 or more, not {count}"))
-        elif count is not None and name != "iterations" and count > VU_LIMIT:
-            problems.append(Problem(f"{_flag(name)} must be at most {VU_LIMIT:,}, not {count:,}"))
+        elif count is not None and count > (most := ITERATION_LIMIT if name == "iterations" else VU_LIMIT):
+            problems.append(Problem(f"{_flag(name)} must be at most {most:,}, not {count:,}"))
     seconds = read("--duration", duration, parse_duration)
     per_second = read("--rate", rate, parse_rate)
     read_stages = [read("--stage", stage, parse_stage) for stage in stages]

@@ -24,6 +24,8 @@ CONNECT_TIMEOUT: Final = 10.0
 REDIRECTS: Final = 10  # k6's default
 SCHEMES: Final = ("http", "https", "http+unix")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # token of RFC 9110, 5.6.2
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""Header fields that say where a request ends: whoever writes it must write them (RFC 9112 section 6)."""
 _HEADER_BREAK: Final = re.compile(r"[\r\n\0]")
 
 
@@ -132,6 +134,9 @@ def headers(read: Reader[T]) -> Reader[dict[str, T]]:
         for entry in node.entries.values() if isinstance(node, Table) else ():
             if not HEADER_NAME.fullmatch(entry.key):
                 place.report(Problem(f"`{entry.key}` in {place.what} is not a header name", entry.key_span))
+            if entry.key.lower() in FRAMING:
+                message = f"`{entry.key}` in {place.what} cannot be set"
+                place.report(Problem(message, entry.key_span, "Loadgate writes it itself, for the body it sends"))
             if isinstance(entry.value, Scalar) and _HEADER_BREAK.search(entry.value.text):
                 message = f"`{entry.key}` in {place.what} must stay on one line"
                 place.report(Problem(message, entry.value.span, "a line break would start another header"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from loadgate.clients.http.content import form_body, multipart_body
-from loadgate.clients.http.request import Auth, encode_body
+from loadgate.clients.http.request import Auth, encode_body, header_line
 from loadgate.config.body import Body, FieldPart, FileBody, FilePart, FormBody, JsonBody, TextBody
 from loadgate.config.expect import CaptureFrom
 from loadgate.config.steps import RequestStep
@@ -91,7 +91,7 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         method=step.method,
         name=step.name,
         url=url,
-        headers=_texts(step.headers, compiler),
+        headers=_headers(step.headers, compiler, problems),
         query=_texts(step.query, compiler),
         content=None if step.body is None else _content(step.body, compiler),
         auth=_auth(step, compiler),
@@ -101,6 +101,20 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         keeps_body=bool(step.expect.body_contains or step.expect.json)
         or any(capture.source is not CaptureFrom.HEADER for capture in step.captures),
     )
+
+
+def _headers(
+    templates: Mapping[str, Template], compiler: TemplateCompiler, problems: list[Problem]
+) -> tuple[tuple[str, Compiled], ...]:
+    """As `_texts`; a fixed value that cannot be sent, such as a token from the environment with a line break, is a problem."""
+    texts = _texts(templates, compiler)
+    for name, value in texts:
+        try:
+            if value.fixed:
+                header_line(name, value.value)
+        except ValueError as error:
+            problems.append(Problem(str(error), templates[name].span))
+    return texts
 
 
 def _texts(templates: Mapping[str, Template], compiler: TemplateCompiler) -> tuple[tuple[str, Compiled], ...]:
