@@ -164,7 +164,7 @@ def test_a_file_system_that_is_read_only_is_told(tmp_path: Path, monkeypatch: py
     def read_only(*arguments: object, **more: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(Path, "touch", read_only)
+    monkeypatch.setattr(Path, "write_bytes", read_only)
     with pytest.raises(LoadgateError, match="Read-only file system"):
         RunFile(tmp_path)
 

@@ -7,6 +7,7 @@ A process that is killed while it writes leaves its half-written `.run.json.PID`
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -24,7 +25,8 @@ RECORD_NAME: Final = "run.json"
 class RunFile:
     """Writes the record of one run to `folder`/run.json, as often as wanted, by one thread at a time.
 
-    Raises LoadgateError where the folder cannot be written to: at once, before there is anything to lose.
+    Raises LoadgateError where the folder cannot be written to, or another run is writing to it: at once, before there is
+    anything to lose.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,13 +34,12 @@ class RunFile:
         self._windows: dict[int, tuple[Window, bytes]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".{RECORD_NAME}.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            probe_folder(folder)
             if self.path.is_dir():
                 raise IsADirectoryError(None, f"{RECORD_NAME} in it is a folder")
         except OSError as error:
             raise LoadgateError(f"cannot write to {folder}: {error.strerror or error}", "give another --out") from None
+        self._lock = _Lock(folder)
 
     def encode(self, run: Run) -> bytes:
         """The record as JSON. Cheap when called again: windows that were encoded before are not encoded again.
@@ -52,6 +53,39 @@ class RunFile:
     def write(self, data: bytes, *, final: bool = False) -> None:
         """Put `data` in place of the file. `final` waits until it is on the disk. Raises LoadgateError."""
         write_atomically(self.path, data, sync=final)
+
+
+class _Lock:
+    """Keeps a folder to one run. The system gives it up with the process, however that ends, and no file is left behind.
+
+    Raises LoadgateError where another process holds it. Where there can be no lock (a folder that may be written to but not
+    read, some file systems that come over a network) it does without.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = -1
+        try:
+            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LoadgateError(
+                f"another run is writing its record to {folder}", "wait for its end, or give another --out"
+            ) from None
+        except OSError:
+            pass
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def probe_folder(folder: Path) -> None:
+    """Write a byte to a file in `folder` and delete it. Raises OSError: no permission, or no room for a byte."""
+    probe = folder / f".{RECORD_NAME}.{os.getpid()}"
+    try:
+        probe.write_bytes(b"\n")
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
