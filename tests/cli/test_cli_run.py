@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,8 @@ from loadgate.measure.tally import CounterTally, RateTally, TrendTally
 from loadgate.record.file import read_run
 from loadgate.record.run import RunState
 from loadgate.record.verdict import Word
-from tests.support.command import Done, loadgate, read_json, start
+from tests.support.command import Done, loadgate, read_json, start, until
+from tests.support.listener import counting_listener
 from tests.support.target import running_target
 
 PROJECT = """
@@ -375,36 +374,3 @@ def interrupted(cwd: Path, number: int, *arguments: str, twice: bool = False) ->
             raise
     assert "Traceback" not in err, err
     return Done(process.returncode, out, err)
-
-
-def until(fact: Callable[[], bool], patience: float = 20.0) -> None:
-    end = time.monotonic() + patience
-    while not fact():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
-
-
-@contextmanager
-def counting_listener() -> Iterator[tuple[str, Callable[[], int]]]:
-    """A URL nobody answers at, and how many connections were made to it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-        found = []
-        over = threading.Event()
-
-        def accept() -> None:
-            while not over.is_set():
-                try:
-                    found.append(listener.accept()[0])
-                except TimeoutError:
-                    continue
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", lambda: len(found)
-        finally:
-            over.set()
-            thread.join()
-            for connection in found:
-                connection.close()

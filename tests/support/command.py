@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,12 @@ def loadgate(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+def start(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start `loadgate` with `arguments`. Whoever starts it ends it: use it as a context manager, and kill on failure."""
     return subprocess.Popen(
         [*LOADGATE, *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment(**(env or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,3 +67,11 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def until(fact: Callable[[], bool], patience: float = 20.0) -> None:
+    """Wait for `fact`."""
+    end = time.monotonic() + patience
+    while not fact():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)

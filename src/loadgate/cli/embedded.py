@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from types import TracebackType
@@ -40,6 +41,14 @@ class EmbeddedTarget:
         if found is None:
             raise InvalidRun(f"the embedded target did not start (exit code {self._process.wait()})")
         return found[0]
+
+    def ended(self) -> str:
+        """How the child has ended, if it has though nobody asked it to: then nothing was measured but its end."""
+        code = self._process.poll()
+        if code is None:
+            return ""
+        how = f"exit code {code}" if code >= 0 else f"killed by signal {-code}, {signal.Signals(-code).name}"
+        return f"the embedded target ended before the run did ({how})"
 
     def __enter__(self) -> Self:
         return self

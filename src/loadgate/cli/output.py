@@ -12,7 +12,7 @@ from typing import TextIO
 
 from loadgate.errors import LoadgateError, redact_url
 from loadgate.plan import Plan
-from loadgate.record.file import RECORD_NAME, write_atomically
+from loadgate.record.file import RECORD_NAME, RunFile, probe_folder, write_atomically
 from loadgate.record.redact import redact_command
 from loadgate.record.run import Run, RunState
 from loadgate.record.summary import encode_summary
@@ -27,19 +27,26 @@ from loadgate.session import View
 PIPE_WIDTH = 100
 """Columns where nobody says how many there are."""
 
+NARROWEST = 20
+"""The verdict and its exit code take 17 columns: a terminal that is narrower breaks the lines itself."""
+
 
 class Output:
     """The output of one run. The live view goes to standard error, what is left at the end to standard output."""
 
-    def __init__(self, folder: Path, summary: Path | None, *, quiet: bool) -> None:
+    def __init__(self, home: Path, folder: Path, summary: Path | None, *, quiet: bool) -> None:
+        """`home` is the folder the command was given in, where relative paths begin: a script may change to another."""
+        self._home = home
         self._folder = folder
         self._summary = summary
         self._quiet = quiet
         self._watcher: Watcher | None = None
-        self.command = redact_command(sys.argv)
+        self.command = redact_command(sys.argv).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         """The command line, as it may be recorded."""
-        if summary is not None and not summary.parent.is_dir():
-            raise LoadgateError(f"cannot write {summary}: there is no folder {summary.parent}")
+        if summary is not None:
+            check_summary(summary, home)
+            if _same(home / summary, home / folder / RECORD_NAME):
+                raise LoadgateError(f"--summary {summary} is where the record goes", "give it another name")
 
     def watch(self, plan: Plan) -> Callable[[View], None]:
         """What is to be called at the end of each window of a run of `plan`."""
@@ -71,6 +78,14 @@ class Output:
             self._watcher.close()
             self._watcher = None
 
+    def save(self, run: Run, file: RunFile) -> str:
+        """Write the record of `run` once more, since its verdict is another one now; why that could not be done, or ""."""
+        try:
+            file.write(file.encode(run), final=True)
+        except LoadgateError as error:
+            return str(error)
+        return ""
+
     def conclude(self, run: Run, unsaved: str) -> int:
         """Show the end of `run` and write what was asked for; the exit code. `unsaved`: why its record is not on the disk."""
         files: list[tuple[str, str]] = []
@@ -80,12 +95,36 @@ class Output:
             files.append(("record", str(self._folder / RECORD_NAME)))
         if self._summary is not None:
             try:
-                write_summary(run, self._summary)
+                write_summary(run, self._home / self._summary)
                 files.append(("summary", str(self._summary)))
             except LoadgateError as error:
                 run = _without(run, str(error))
         print_summary(run, files, quiet=self._quiet)
         return INTERRUPTED_EXIT if run.state is RunState.INTERRUPTED else run.verdict.exit_code
+
+
+def check_summary(path: Path, home: Path = Path()) -> None:
+    """Raise LoadgateError where `path`, as given in the folder `home`, cannot be written, before there is anything to lose."""
+    place = home / path
+    hint = "give a file for --summary"
+    if place.is_dir():
+        raise LoadgateError(f"cannot write {path}: it is a folder", hint)
+    if not place.parent.is_dir():
+        raise LoadgateError(f"cannot write {path}: there is no folder {path.parent}", hint)
+    if place.is_file() or not place.exists():
+        try:
+            probe_folder(Path(os.path.realpath(place)).parent)
+        except OSError as error:
+            raise LoadgateError(f"cannot write {path}: {error.strerror or error}", hint) from None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def invalid(run: Run, reason: str) -> Run:
+    """`run` as one that cannot be judged, whatever it came to: `reason` weighs most."""
+    return replace(run, verdict=Verdict(Word.INVALID, (reason, *run.verdict.reasons)))
 
 
 def _without(run: Run, reason: str) -> Run:
@@ -121,6 +160,11 @@ def _watcher(stream: TextIO) -> Watcher:
 
 
 def _width(stream: TextIO) -> int:
-    if not stream.isatty():
-        return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
-    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    if stream.isatty():
+        columns = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    else:
+        try:
+            columns = int(os.environ.get("COLUMNS", ""))
+        except ValueError:
+            columns = 0
+    return max(columns, NARROWEST) if columns > 0 else PIPE_WIDTH

@@ -15,9 +15,11 @@ def report(record: Path, summary: Path | None) -> None:
 
     RUN is a run.json or the folder it lies in; loadgate-out without it.
     """
-    from loadgate.cli.output import print_summary, write_summary
+    from loadgate.cli.output import check_summary, print_summary, write_summary
     from loadgate.record.file import read_run
 
+    if summary is not None:
+        check_summary(summary)
     run = read_run(record)
     if summary is not None:
         write_summary(run, summary)

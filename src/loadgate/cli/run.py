@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 
 from loadgate.cli.sections import SectionedCommand, SectionedOption
+from loadgate.cli.signals import end_if_asked, heed_signals
+from loadgate.errors import InvalidRun
 
 _option = partial(click.option, cls=SectionedOption)
 _target = partial(_option, section="Target")
@@ -21,7 +23,7 @@ _result = partial(_option, section="Results")
 @click.command(cls=SectionedCommand)
 @click.argument("what", metavar="[PROFILE | SCRIPT.py]", required=False)
 @_option("--config", metavar="FILE", type=Path, help="Project file. [default: loadgate.yml, if there is one]")
-@_option("--seed", type=click.IntRange(min=0), help="Seed of every random choice. [default: a new one]")
+@_option("--seed", type=click.IntRange(0, 2**53), help="Seed of every random choice. [default: a new one]")
 @_target("--url", help="Where the target is. Without a profile or script: request this very URL.")
 @_target("--method", "-X", help="Method, with --url alone. [default: GET]")
 @_target("--header", "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="For each request. Repeatable.")
@@ -69,8 +71,9 @@ def run(
 
     With no configuration at all this starts Loadgate's own target and runs a short standard test on it.
     """
-    from loadgate.plan import Flags, make_plan
+    from loadgate.plan import Flags, make_plan, working_folder
 
+    home = working_folder()
     flags = Flags(
         what=what,
         config=config,
@@ -90,21 +93,32 @@ def run(
     )
     plan = make_plan(flags, os.environ)
     with ExitStack() as stack:
+        embedded = None
         if plan.embedded:
             from loadgate.cli.embedded import EmbeddedTarget
 
-            target = stack.enter_context(EmbeddedTarget())
-        from loadgate.cli.output import Output
+            embedded = stack.enter_context(EmbeddedTarget())
+        from loadgate.cli.output import Output, invalid
         from loadgate.record.file import RunFile
         from loadgate.session import Session
 
-        output = Output(out, summary, quiet=quiet)
-        file = RunFile(out)
-        if plan.embedded:
-            plan = replace(plan, target=replace(plan.target, url=target.url()))
+        output = Output(home, out, summary, quiet=quiet)
+        file = RunFile(home / out)
+        if embedded is not None:
+            plan = replace(plan, target=replace(plan.target, url=embedded.url()))
         session = Session(plan, file, os.environ, output.command, output.watch(plan))
+        end_if_asked()
         try:
             finished = session.run()
+        except InvalidRun:
+            if embedded is not None and (lost := embedded.ended()):
+                raise InvalidRun(lost) from None
+            raise
         finally:
             output.close()
-    return output.conclude(finished, session.unsaved)
+            heed_signals()
+        unsaved = session.unsaved
+        if embedded is not None and (lost := embedded.ended()):
+            finished = invalid(finished, lost)
+            unsaved = output.save(finished, file)
+    return output.conclude(finished, unsaved)

@@ -34,9 +34,13 @@ async def serve_http(
 
 
 def announce(url: str) -> None:
-    """Tell whoever started this process where it listens."""
-    sys.stdout.write(f"loadgate target on {url}\n")
-    sys.stdout.flush()
+    """Tell whoever started this process where it listens. If he has gone, or his disk is full, it listens all the same."""
+    try:
+        sys.stdout.write(f"loadgate target on {url}\n")
+        sys.stdout.flush()
+    except OSError:
+        # what was not taken is still in the stream, and would fail once more when Python shuts down
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def raise_file_limit() -> None:
