@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.series import bump, history, line, step
+from loadgate.judge.changepoint import find_changes
+from loadgate.judge.scan import NULL, TAILS, normal_scores, search, tail
+
+NAN = math.nan
+Floats = NDArray[np.float64]
+
+
+def places(values: Floats | Sequence[float]) -> list[int]:
+    return [change.index for change in find_changes(values).changes]
+
+
+def quiet(n: int = 100, seed: int = 1) -> Floats:
+    return history("white", (seed,), np.zeros(n))
+
+
+def test_a_step_is_found_with_its_place_levels_and_interval() -> None:
+    found = find_changes(history("white", (2,), step(100, 60, 0.2)))
+    assert found.runs == 100
+    assert found.p < 0.001
+    assert found.drift is None
+    [change] = found.changes
+    assert change.index == 60
+    assert change.before == pytest.approx(100, rel=0.03)
+    assert change.after == pytest.approx(120, rel=0.03)
+    assert change.change == pytest.approx(change.after / change.before - 1)
+    assert change.interval[0] < 0.2 < change.interval[1]
+    assert change.interval[1] - change.interval[0] < 0.08
+    assert change.p < 0.001
+
+
+def test_a_fall_is_negative_and_the_mirror_of_a_rise() -> None:
+    rising = history("white", (2,), step(100, 60, 0.2))
+    [rise], [fall] = find_changes(rising).changes, find_changes(1e4 / rising).changes
+    assert fall.index == rise.index
+    assert fall.change == pytest.approx(1 / (1 + rise.change) - 1, rel=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e9])
+def test_the_unit_of_a_metric_changes_nothing_but_the_levels(unit: float) -> None:
+    values = history("AR(1) 0.3", (4,), bump(120, 40, 80, 0.3))
+    plain, scaled = find_changes(values), find_changes(values * unit)
+    assert [change.index for change in plain.changes] == [change.index for change in scaled.changes] == [40, 80]
+    assert plain.p == scaled.p
+    for one, other in zip(plain.changes, scaled.changes, strict=True):
+        assert other.before == pytest.approx(one.before * unit)
+        assert other.change == pytest.approx(one.change)
+        assert other.interval == pytest.approx(one.interval)
+
+
+def test_a_level_that_came_and_went_is_found_at_both_ends() -> None:
+    assert places(history("white", (5,), bump(250, 100, 120, 0.3))) == [100, 120]
+
+
+def test_many_changes_do_not_hide_each_other() -> None:
+    levels = np.repeat([0.0, 0.2, 0.1, 0.4, 0.0, 0.3, 0.1], 40)
+    assert places(history("white", (6,), levels)) == pytest.approx([40, 80, 120, 160, 200, 240], abs=2)
+    staircase = 0.001 * history("white", (7,), np.zeros(150)) + np.repeat([100.0, 120.0, 140.0, 150.0, 160.0], 30)
+    assert places(staircase) == [30, 60, 90, 120]
+
+
+@pytest.mark.parametrize("wild", [[50], [0], [99], [20, 70], [30, 60, 90], [50, 51]])
+def test_wild_runs_are_no_change(wild: list[int]) -> None:
+    for seed in range(20):
+        values = quiet(seed=seed)
+        values[wild] *= 10
+        assert places(values) == []
+    flat = np.full(100, 5.0)
+    flat[wild] = 50.0
+    assert find_changes(flat).p > 0.05
+
+
+def test_a_wild_run_beside_a_step_moves_neither_its_place_nor_its_size() -> None:
+    values = history("white", (2,), step(100, 60, 0.2))
+    values[[30, 59, 62]] *= [10, 0.1, 10]
+    [change] = find_changes(values).changes
+    assert change.index == 60
+    assert change.change == pytest.approx(0.2, abs=0.04)
+
+
+def test_missing_runs_are_left_out_and_places_are_those_of_the_values_given() -> None:
+    values = history("white", (2,), step(100, 60, 0.2))
+    holes = values.copy()
+    holes[[0, 10, 59, 60, 61, 99]] = [NAN, math.inf, NAN, NAN, -math.inf, NAN]
+    found = find_changes(holes)
+    assert found.runs == 94
+    assert [change.index for change in found.changes] == [62]
+    assert places([*values, *[NAN] * 50]) == [60]
+
+
+@pytest.mark.parametrize(
+    "values", [[], [1.0], [NAN] * 40, [1.0] * 9, [1.0, 2.0] * 4, [3.0] * 100, [0.0] * 50, [1.0, 2.0] * 50, [7, 8] * 2]
+)
+def test_what_has_no_change_to_find_has_p_1_or_close(values: list[float]) -> None:
+    found = find_changes(values)
+    assert found.changes == ()
+    assert found.drift is None
+    assert found.p > 0.9
+
+
+def test_ten_runs_can_show_a_change_and_nine_cannot() -> None:
+    assert places([1.0] * 5 + [2.0] * 5) == [5]
+    assert places([1.0] * 4 + [2.0] * 5) == []
+
+
+def test_series_without_noise_and_with_ties() -> None:
+    [change] = find_changes([10] * 20 + [11] * 20).changes
+    assert (change.index, change.before, change.after) == (20, 10.0, 11.0)
+    assert change.interval == pytest.approx((0.1, 0.1))
+    assert places([100] * 30 + [120] * 30 + [140] * 30) == [30, 60]
+    rounded = np.round(history("white", (2,), step(100, 60, 0.2)) / 5)
+    assert places(rounded) == [60]
+
+
+def test_zero_and_negative_values() -> None:
+    [up] = find_changes([0.0] * 30 + [3.0] * 30).changes
+    assert (up.index, up.change, up.interval) == (30, math.inf, (-math.inf, math.inf))
+    [down] = find_changes([3.0] * 30 + [0.0] * 30).changes
+    assert (down.index, down.change) == (30, -1.0)
+    [below] = find_changes([0.0] * 30 + [-3.0] * 30).changes
+    assert below.change == -math.inf
+    noise = np.log(quiet(60) / 100)
+    [rise] = find_changes(noise - 10 + step(60, 30, math.e**2 - 1)).changes
+    assert rise.index == 30
+    assert rise.change == pytest.approx(0.2, abs=0.02)
+    assert rise.interval[0] < 0.2 < rise.interval[1]
+
+
+def test_rare_errors_are_no_change_and_more_of_them_are() -> None:
+    random = np.random.default_rng(8)
+    alarms = [find_changes(np.where(random.random(200) < 0.05, 1.0, 0.0)).p <= 0.01 for _ in range(200)]
+    assert sum(alarms) <= 2
+    assert places(np.concatenate((np.zeros(60), np.where(random.random(60) < 0.8, 2.0, 0.0)))) == pytest.approx(
+        [60], abs=3
+    )
+
+
+def test_p_is_above_alpha_exactly_when_there_is_no_change() -> None:
+    for seed in range(60):
+        found = find_changes(history("white", (9, seed), step(60, 30, 0.001 * seed)))
+        assert bool(found.changes) == (found.p <= 0.01)
+
+
+def test_no_level_is_shorter_than_asked_for() -> None:
+    values = history("white", (10,), bump(200, 100, 112, 0.5))
+    assert places(values) == [100, 112]
+    for least in (10, 20):
+        edges = [0, *(change.index for change in find_changes(values, least=least).changes), 200]
+        assert min(np.diff(edges)) >= least
+
+
+def test_a_creeping_level_is_a_drift_and_a_step_is_none() -> None:
+    found = find_changes(history("white", (11,), line(200, 0.4)))
+    assert found.drift is not None
+    assert found.drift.begin == pytest.approx(100, rel=0.03)
+    assert found.drift.end == pytest.approx(140, rel=0.03)
+    assert found.drift.change == pytest.approx(0.4, abs=0.05)
+    assert found.drift.p < 0.001
+    assert find_changes(history("white", (11,), step(200, 100, 0.4))).drift is None
+    assert find_changes(history("white", (11,), bump(200, 60, 140, 0.4))).drift is None
+    falling = find_changes(5.0 - np.arange(600) / 100 + np.random.default_rng(1).normal(0, 0.2, 600)).drift
+    assert falling is not None
+    assert falling.change == pytest.approx(-1.2, abs=0.05)
+
+
+def test_impossible_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="alpha must lie between 0 and 1, not 0"):
+        find_changes([1.0] * 20, alpha=0.0)
+    with pytest.raises(ValueError, match="least must be 5 runs or more, not 4"):
+        find_changes([1.0] * 20, least=4)
+
+
+def test_normal_scores_share_ties_and_know_nothing_of_the_scale() -> None:
+    scores = normal_scores(np.array([[3.0, 1.0, 2.0, 2.0], [1e9, -1.0, 0.0, 0.0], [5.0, 5.0, 5.0, 5.0]]))
+    assert scores[0] == pytest.approx(scores[1])
+    assert scores[0, 2] == scores[0, 3] == pytest.approx(0.0)
+    assert scores[0].std() == pytest.approx(1.0)
+    assert not scores[2].any()
+
+
+def test_p_falls_with_the_statistic_at_every_length() -> None:
+    for n in (10, 13, 99, 777, 5000, 100_000):
+        ps = [tail(statistic, n) for statistic in np.linspace(-3.0, 12.0, 301)]
+        assert all(one >= other for one, other in pairwise(ps))
+        assert 0.0 < ps[-1] < 1e-6
+        assert ps[0] == 1.0
+    for n, points in NULL.items():
+        assert [tail(point, n) for point in points] == pytest.approx(TAILS)
+
+
+def test_the_best_split_is_that_of_brute_force() -> None:
+    """Two levels, uncorrelated noise: the scan's step is the split with the largest standardized sum of scores."""
+    for seed in range(10):
+        values = history("white", (12, seed), step(60, 25, 0.2))
+        scores = normal_scores(values[np.newaxis])[0]
+        split = max(range(5, 56), key=lambda at: abs(scores[:at].sum()) / math.sqrt(at * (60 - at) / 60))
+        stretch = search(values)
+        assert split in (stretch.start, stretch.stop)
