@@ -67,7 +67,7 @@ class Source:
     @cached_property
     def digest(self) -> str:
         """16 hexadecimal characters of the contents' SHA-256: the same file is the same result."""
-        with self._open() as file:
+        with self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
     @cached_property
@@ -130,7 +130,7 @@ class Source:
 
     @cached_property
     def data(self) -> bytes:
-        with self._open() as file:
+        with self.open() as file:
             return file.read()
 
     @property
@@ -139,7 +139,7 @@ class Source:
 
     def lines(self) -> Iterator[str]:
         """The lines, without their ends, however large the file is."""
-        with self._open() as raw, io.TextIOWrapper(raw, "utf-8-sig", "replace") as text:
+        with self.open() as raw, io.TextIOWrapper(raw, "utf-8-sig", "replace") as text:
             for line in text:
                 yield line.rstrip("\r\n")
 
@@ -148,7 +148,8 @@ class Source:
         place = f"{self.path}:{line}" if line else str(self.path)
         return LoadgateError(f"{place}: {what}", hint or None)
 
-    def _open(self) -> io.BufferedReader:
+    def open(self) -> io.BufferedReader:
+        """The contents, from the beginning."""
         try:
             return open(self.path, "rb")
         except OSError as error:

@@ -20,7 +20,7 @@ class Table:
     def __init__(self, source: Source, delimiter: str = ",") -> None:
         self.source = source
         self._reader = csv.reader(source.lines(), delimiter=delimiter)
-        self.columns: list[str] = next(self._raw(), [])
+        self.columns: list[str] = next(self.raw(), [])
 
     @property
     def line(self) -> int:
@@ -43,7 +43,7 @@ class Table:
         Where a tool leaves the last columns of a row out, `fewest` are there.
         """
         width = len(self.columns)
-        for row in self._raw():
+        for row in self.raw():
             if len(row) == width or (fewest is not None and fewest <= len(row) < width):
                 yield row
             elif row:
@@ -54,7 +54,8 @@ class Table:
     def bad(self, what: str, hint: str = "") -> LoadgateError:
         return self.source.bad(what, line=self.line, hint=hint)
 
-    def _raw(self) -> Iterator[list[str]]:
+    def raw(self) -> Iterator[list[str]]:
+        """All rows that are left, of any length."""
         try:
             yield from self._reader
         except csv.Error as error:

@@ -37,6 +37,8 @@ _ROWS: Final = 16_384
 _LATEST: Final = 1e11
 """Seconds: times beyond the year 5000 are none, and no float is fine enough for them."""
 _LARGEST: Final = 1e18
+_GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
+"""The fractions of its multiples are spread the most evenly (Kronecker sequence; Niederreiter 1992)."""
 
 HTTP: Final = PROTOCOLS[0]
 
@@ -46,9 +48,15 @@ _Indices = NDArray[np.int64]
 
 
 class Timeline:
-    """One run's samples. Each belongs to a series, whose number comes from `requests` or `samples`."""
+    """One run's samples. Each belongs to a series, whose number comes from `requests` or `samples`.
 
-    def __init__(self) -> None:
+    `resolution` is how fine the times are, in seconds, where they are cut off to it: a sample is taken to lie in the middle
+    of its second, and no piece of time is shorter. `grain` is how fine lengths of time are, in ms, where they are rounded
+    to it: they are spread evenly over what they stand for. Else half of all samples could have the median's value, its
+    error would be next to nothing, and a run that is 1 % slower, or not at all, would show as one of 1 ms.
+    """
+
+    def __init__(self, resolution: float = 0.0, grain: float = 0.0) -> None:
         self._series: list[Series] = []
         self._makers: list[_Maker] = []
         self._timed: list[bool] = []
@@ -59,7 +67,9 @@ class Timeline:
         self._values: list[float] = []
         # the samples of a piece of time and of a key, which is twice the series' number, and one more if it is flagged
         self._cells: dict[tuple[int, int], Histogram] = {}
-        self._width = _SHORTEST
+        self._width = max(_SHORTEST, resolution)
+        self._resolution, self._grain = resolution, grain
+        self._counted = 0
         self._origin = self._begin = math.inf
         self._finish = -math.inf
 
@@ -141,18 +151,28 @@ class Timeline:
         """Count the rows that wait."""
         if not self._ends:
             return
-        ends, values = np.array(self._ends), np.array(self._values)
+        ends, values = np.array(self._ends) + self._resolution / 2.0, np.array(self._values)
         keys = np.array(self._keys, np.int64)
         self._ends, self._keys, self._values = [], [], []
-        begins = np.where(np.array(self._timed)[keys >> 1], ends - values / 1000.0, ends)
+        timed = np.array(self._timed)[keys >> 1]
+        begins = np.where(timed, ends - values / 1000.0, ends)
         self._begin = min(self._begin, float(begins.min()))
         self._finish = max(self._finish, float(ends.max()))
         if not self._cells:
             self._origin = self._begin
+            if self._resolution > _SHORTEST:
+                self._origin -= self._begin % self._resolution
         while self._place(self._finish) - self._place(self._begin) >= PIECES:
             self._widen()
         places = np.floor((ends - self._origin) / self._width).astype(np.int64)
-        self._fill(places, keys, values)
+        self._fill(places, keys, np.where(timed, self._spread(values), values) if self._grain else values)
+
+    def _spread(self, values: Floats) -> Floats:
+        """`values` less or more by half a grain at most, the same each time, and evenly whichever of them are picked."""
+        parts = np.modf((np.arange(len(values)) + self._counted) * _GOLDEN)[0] - 0.5
+        self._counted += len(values)
+        spread: Floats = np.abs(values + self._grain * parts)
+        return spread
 
     def _fill(self, places: _Indices, keys: _Indices, values: Floats) -> None:
         least, span = int(places.min()), 2 * len(self._makers)
