@@ -69,15 +69,20 @@ def _read(source: Source) -> list[Result]:
 def _figures(one: _Benchmark) -> Iterator[Figure]:
     name, primary = _name(one.benchmark, one.params), one.primaryMetric
     higher = Direction.HIGHER if one.mode == "thrpt" else Direction.LOWER
-    yield benchmark(name, one.mode, primary.scoreUnit, _score(primary), higher)
+    yield benchmark(name, one.mode, _unit(primary), _score(primary), higher)
     for statistic, found in _percentiles(primary):
-        yield benchmark(name, f"{one.mode} {statistic}", primary.scoreUnit, found)
+        yield benchmark(name, f"{one.mode} {statistic}", _unit(primary), found)
     for label, metric in one.secondaryMetrics.items():
         plain = label.lstrip("·+")
         if plain in _PROFILERS:
             yield benchmark(name, f"{one.mode} {plain}", _PROFILERS[plain], _score(metric))
         elif metric.scoreUnit == primary.scoreUnit:  # a method of a group
-            yield benchmark(name, f"{one.mode} {plain}", metric.scoreUnit, _score(metric), higher)
+            yield benchmark(name, f"{one.mode} {plain}", _unit(metric), _score(metric), higher)
+
+
+def _unit(metric: _Metric) -> str:
+    """ "us" for "us/op": a time like any other; "ops/s" as it is."""
+    return metric.scoreUnit.removesuffix("/op")
 
 
 def _score(metric: _Metric) -> Estimate:
