@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,12 @@ def test_a_long_history_is_read_in_about_the_time_it_takes_to_split_it(tmp_path:
     assert time.process_time() - begin < 12 * plain
     assert (len(results), {len(result.figures) for result in results}) == (500, {200})
     assert results[-1].figures[7].estimate.value == pytest.approx(8.499)
+
+
+def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "importing.md").read_text()
+    (table,), (objects,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.S) for kind in ("csv", "json"))
+    first, second = read_results(written(tmp_path, table))
+    assert [len(run.figures) for run in (first, second)] == [2, 2]
+    (run,) = read_results(written(tmp_path, objects, "history.json"))
+    assert [figure.estimate.error is None for figure in run.figures] == [True, False]
