@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class Transaction:
         return count
 
 
+@lru_cache(maxsize=4096)  # a series' name is asked for once a run
 def safe_text(text: str) -> str:
     """`text` as any engine, and UTF-8, can hold it."""
     return _UNSAFE.sub(lambda found: f"\\{ord(found[0]):04x}", text)

@@ -117,7 +117,7 @@ def _lines(transaction: Transaction, numbers: SeriesNumbers, head: _Head) -> Ite
 def _packed(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
     packer: Any
     if path.suffix == ".zst":
-        packer = zstandard.ZstdCompressor(level=9, write_checksum=True).compressobj()
+        packer = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
     elif path.suffix == ".gz":
         packer = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with gzip's header
     else:
