@@ -18,6 +18,7 @@ import msgspec
 from loadgate.clients.http.request import RequestBuilder, RequestDefaults
 from loadgate.clients.http.step import Step
 from loadgate.config.fields import Context, Place, Refusal
+from loadgate.config.gate import GateSpec
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import Project, load_project, parse_project
 from loadgate.config.source import parse_source
@@ -84,6 +85,7 @@ class Plan:
     does: Mapping[str, object] = field(default_factory=dict, repr=False)
     """What defines what users do, without secrets: texts of files by name, or what --url requests. Another one is another
     measurement."""
+    gate: GateSpec = field(default_factory=GateSpec)
 
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
@@ -107,6 +109,8 @@ def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
         plan = _url_plan(flags, flags.url)
     else:
         plan = _standard_plan(env)
+    if project is not None:
+        plan = replace(plan, gate=project.gate)
     return _checked(_with_flags(plan, flags))
 
 

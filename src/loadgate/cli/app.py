@@ -11,7 +11,10 @@ from typing import Any, Final
 import click
 
 from loadgate._version import __version__
+from loadgate.cli.baseline import baseline
 from loadgate.cli.check import check
+from loadgate.cli.compare import compare
+from loadgate.cli.history import history
 from loadgate.cli.report import report
 from loadgate.cli.run import run
 from loadgate.cli.serve import serve
@@ -41,14 +44,15 @@ class _App(click.Group):
 @click.group(
     cls=_App,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 pass, 1 fail, 2 bad usage or configuration, 3 invalid run, 130 interrupted.",
+    epilog="Exit codes: 0 pass, 1 fail, 2 bad usage or configuration, 3 invalid run, "
+    "4 unsure or no baseline (with --strict), 130 interrupted.",
 )
 @click.version_option(__version__, "--version", "-V", message="loadgate %(version)s")
 def app() -> None:
     """Load a service, measure it honestly, and say with an exit code whether it holds its limits."""
 
 
-for command in (run, serve, check, report):
+for command in (run, serve, compare, baseline, history, check, report):
     app.add_command(command)
 
 

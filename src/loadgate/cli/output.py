@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from loadgate.cli.page import page_width
 from loadgate.errors import LoadgateError, redact_url
 from loadgate.plan import Plan
 from loadgate.record.file import RECORD_NAME, RunFile, probe_folder, write_atomically
@@ -23,12 +23,6 @@ from loadgate.report.screen import PlainLog, Screen, Watcher
 from loadgate.report.style import colour_wanted, glyphs_fit
 from loadgate.report.terminal import render_summary, render_verdict
 from loadgate.session import View
-
-PIPE_WIDTH = 100
-"""Columns where nobody says how many there are."""
-
-NARROWEST = 20
-"""The verdict and its exit code take 17 columns: a terminal that is narrower breaks the lines itself."""
 
 
 class Output:
@@ -78,6 +72,12 @@ class Output:
             self._watcher.close()
             self._watcher = None
 
+    def say(self, text: str) -> None:
+        """One line for whoever watches, between two runs."""
+        if not self._quiet:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+
     def save(self, run: Run, file: RunFile) -> str:
         """Write the record of `run` once more, since its verdict is another one now; why that could not be done, or ""."""
         try:
@@ -124,13 +124,14 @@ def _same(one: Path, other: Path) -> bool:
 
 def invalid(run: Run, reason: str) -> Run:
     """`run` as one that cannot be judged, whatever it came to: `reason` weighs most."""
-    return replace(run, verdict=Verdict(Word.INVALID, (reason, *run.verdict.reasons)))
+    return replace(run, verdict=Verdict(Word.INVALID, (reason, *run.verdict.reasons), run.verdict.strict))
 
 
 def _without(run: Run, reason: str) -> Run:
     """`run` when something that was to be left of it is not there: that is no pass."""
-    word = Word.INVALID if run.verdict.word is Word.PASS else run.verdict.word
-    return replace(run, verdict=Verdict(word, (*run.verdict.reasons, reason.partition("\n")[0])))
+    verdict = run.verdict
+    word = verdict.word if verdict.word in (Word.FAIL, Word.INVALID) else Word.INVALID
+    return replace(run, verdict=Verdict(word, (*verdict.reasons, reason.partition("\n")[0]), verdict.strict))
 
 
 def print_summary(run: Run, files: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:
@@ -138,7 +139,7 @@ def print_summary(run: Run, files: Sequence[tuple[str, str]], *, quiet: bool = F
     stream = sys.stdout
     color = colour_wanted(stream, os.environ)
     unicode = glyphs_fit(stream.encoding)
-    width = _width(stream)
+    width = page_width(stream)
     report = build_report(run)
     if quiet:
         text = render_verdict(report, width=width, color=color, unicode=unicode)
@@ -157,14 +158,3 @@ def _watcher(stream: TextIO) -> Watcher:
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return Screen(stream, color=colour_wanted(stream, os.environ))
     return PlainLog(stream)
-
-
-def _width(stream: TextIO) -> int:
-    if stream.isatty():
-        columns = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
-    else:
-        try:
-            columns = int(os.environ.get("COLUMNS", ""))
-        except ValueError:
-            columns = 0
-    return max(columns, NARROWEST) if columns > 0 else PIPE_WIDTH

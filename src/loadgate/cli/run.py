@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, closing
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from loadgate.cli.sections import SectionedCommand, SectionedOption
-from loadgate.cli.signals import end_if_asked, heed_signals
-from loadgate.errors import InvalidRun
+
+if TYPE_CHECKING:
+    from loadgate.record.run import Run
 
 _option = partial(click.option, cls=SectionedOption)
 _target = partial(_option, section="Target")
@@ -46,6 +48,13 @@ _result = partial(_option, section="Results")
 )
 @_result("--out", metavar="DIR", type=Path, default="loadgate-out", show_default=True, help="Folder for run.json.")
 @_result("--summary", metavar="FILE", type=Path, help="Write a flat JSON summary.")
+@_result("--baseline", metavar="NAME", help="Fail if worse than this baseline, run or file; `none`: than nothing.")
+@_result("--strict", is_flag=True, help="Leave with 4 if the comparison is unsure, or there is no baseline.")
+@_result(
+    "--store",
+    metavar="PLACE",
+    help="History the run is kept in: a SQLite file, postgresql://..., or none. [default: .loadgate/history.db]",
+)
 @_result("--quiet", "-q", is_flag=True, help="Print the verdict and nothing else.")
 def run(
     what: str | None,
@@ -65,6 +74,9 @@ def run(
     thresholds: tuple[str, ...],
     out: Path,
     summary: Path | None,
+    baseline: str | None,
+    strict: bool,
+    store: str | None,
     quiet: bool,
 ) -> int:
     """Load a service, judge what was measured, and leave with an exit code a CI job can act on.
@@ -98,27 +110,25 @@ def run(
             from loadgate.cli.embedded import EmbeddedTarget
 
             embedded = stack.enter_context(EmbeddedTarget())
-        from loadgate.cli.output import Output, invalid
-        from loadgate.record.file import RunFile
-        from loadgate.session import Session
+        from loadgate.cli.against import Against
+        from loadgate.cli.output import Output
+        from loadgate.cli.trial import Trial
 
         output = Output(home, out, summary, quiet=quiet)
-        file = RunFile(home / out)
-        if embedded is not None:
-            plan = replace(plan, target=replace(plan.target, url=embedded.url()))
-        session = Session(plan, file, os.environ, output.command, output.watch(plan))
-        end_if_asked()
-        try:
-            finished = session.run()
-        except InvalidRun:
-            if embedded is not None and (lost := embedded.ended()):
-                raise InvalidRun(lost) from None
-            raise
-        finally:
-            output.close()
-            heed_signals()
-        unsaved = session.unsaved
-        if embedded is not None and (lost := embedded.ended()):
-            finished = invalid(finished, lost)
-            unsaved = output.save(finished, file)
-    return output.conclude(finished, unsaved)
+        trial = Trial(plan, output, home / out)
+        against = stack.enter_context(closing(Against(plan.gate, store, baseline, strict=strict)))
+        finished = trial.run(embedded)
+
+        fresh = count(1)
+
+        def again() -> Run:
+            """A fresh run of the same plan, with a target of its own if it is ours."""
+            number = next(fresh)
+            output.say(f"suspected to be worse than the baseline: measuring again, run {number} of {plan.gate.confirm}")
+            return Trial(plan, output, home / out / f"confirm-{number}").run()
+
+        judged = against.judge(finished, again)
+        if judged is not finished:
+            trial.save(judged)
+        unsaved = trial.unsaved or against.keep(judged, trial.file.encode(judged))
+    return output.conclude(judged, unsaved)

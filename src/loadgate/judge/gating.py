@@ -4,7 +4,8 @@
 2. INVALID if base and head are not comparable, or a figure of the base that gates was not measured in the head.
 3. FAIL stays FAIL; FAIL if a figure that gates is worse.
 4. NO BASELINE if there is none, or a figure that gates is not in it: what has nothing to be compared with has not passed.
-5. UNSURE if a figure that gates could be worse by more than its limit.
+5. UNSURE if a figure that gates, of all steps together, could be worse by more than its limit. A single step has fewer
+   samples: it fails a build where it is worse, and does not unsettle it where that cannot be told.
 6. PASS.
 """
 
@@ -46,7 +47,7 @@ def _word(word: Word, comparison: Comparison) -> Word:
         return Word.FAIL
     if comparison.having(Change.NEW) or not comparison.having(Change.BETTER, Change.SAME, Change.UNSURE):
         return Word.NO_BASELINE
-    return Word.UNSURE if comparison.having(Change.UNSURE) else Word.PASS
+    return Word.UNSURE if comparison.unsettled else Word.PASS
 
 
 def _reasons(comparison: Comparison) -> list[str]:
@@ -65,7 +66,7 @@ def _reasons(comparison: Comparison) -> list[str]:
         found.append(f"not in {base}, so compared with nothing: {_names(new)}")
     if not any(row.limit.gating for row in comparison.rows):
         found.append(f"no figure that gates is both in {base} and in this run")
-    unsure = sorted(comparison.having(Change.UNSURE), key=lambda row: -row.detectable)
+    unsure = sorted(comparison.unsettled, key=lambda row: -row.detectable)
     if unsure:
         found.append(f"could be worse than {base} by more than the limit: {_names(unsure)}; {_advice(unsure)}")
     return found

@@ -92,6 +92,11 @@ class Comparison:
     notes: tuple[str, ...] = ()
     """What a reader should know besides: what was measured again, and what came of it."""
 
+    @property
+    def unsettled(self) -> list[Row]:
+        """What leaves the whole unsure: of many steps a few always have too few samples, so they alone do not."""
+        return [row for row in self.having(Change.UNSURE) if not row.series.step]
+
     def regardless(self) -> Comparison:
         """The same for somebody who compares what may not be compared: the mismatches are but notes."""
         return replace(self, mismatches=(), notes=(*self.notes, *self.mismatches))

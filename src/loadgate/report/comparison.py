@@ -73,6 +73,8 @@ def _sorted(comparison: Comparison, word: Change, *, every: bool) -> list[Row]:
     if word is Change.SAME and not every:
         return []
     rows = comparison.having(word, gating=not every)
+    if word is Change.UNSURE and not every:
+        rows = comparison.unsettled
     if word in (Change.WORSE, Change.BETTER):
         rows = sorted(rows, key=lambda row: abs(row.change))
     return rows if every else rows[-SHOWN:]
@@ -82,13 +84,14 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     inks = [MARKS[row.word][1] for row in rows]
     return [
         Column("", [MARKS[row.word][0] for row in rows], inks=inks),
-        Column("figure", [str(row.series) for row in rows], least=24),
-        Column("base", [_amount(row, row.base) for row in rows], Align.RIGHT),
+        Column("step", [row.series.step for row in rows], least=12),
+        Column("figure", [str(row.series._replace(step="")) for row in rows], least=16),
+        Column("base", [_amount(row, row.base) for row in rows], Align.RIGHT, drop=1),
         Column("head", [_amount(row, row.head) for row in rows], Align.RIGHT),
         Column("change", [_change(row) for row in rows], Align.RIGHT, inks=inks),
         Column("95 % interval", [_interval(row) for row in rows], Align.RIGHT),
-        Column("could find", [_detectable(row) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
-        Column("limit", [_limit(row) for row in rows], Align.RIGHT, drop=1, ink=Ink.FAINT),
+        Column("could find", [_detectable(row) for row in rows], Align.RIGHT, drop=3, ink=Ink.FAINT),
+        Column("limit", [_limit(row) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
     ]
 
 
@@ -108,7 +111,8 @@ def _change(row: Row) -> str:
 def _interval(row: Row) -> str:
     if math.isnan(row.low) or math.isinf(row.low):
         return ""
-    return f"{change_text(row.low, share=row.share)} to {change_text(row.high, share=row.share)}"
+    low, high = (change_text(bound, share=row.share) for bound in (row.low, row.high))
+    return f"{low.partition(' ')[0]} to {high}"
 
 
 def _detectable(row: Row) -> str:

@@ -92,7 +92,7 @@ def _interval(change: ChangePoint) -> str:
     low, high = change.interval
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"{_change(change, low)} to {_change(change, high)}"
+    return f"{_change(change, low).partition(' ')[0]} to {_change(change, high)}"
 
 
 def _state(change: ChangePoint) -> str:

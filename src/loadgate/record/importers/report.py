@@ -75,7 +75,7 @@ def _read(source: Source) -> list[Result]:
 def _counts(metrics: Mapping[str, Any]) -> int:
     """Requests there were, where it is said."""
     count = metrics.get("http_reqs")
-    return int(count) if _is_number(count) else 0
+    return int(count) if count is not None and _is_number(count) else 0
 
 
 def _of_metric(step: str, name: str, value: Any, count: int) -> Iterator[Figure]:
@@ -84,7 +84,9 @@ def _of_metric(step: str, name: str, value: Any, count: int) -> Iterator[Figure]
         samples = value.get("count")
         for statistic in STATISTICS:
             if _is_number(value.get(statistic)):
-                found = Estimate(float(value[statistic]), count=int(samples) if _is_number(samples) else 0)
+                found = Estimate(
+                    float(value[statistic]), count=int(samples) if samples is not None and _is_number(samples) else 0
+                )
                 unit = metric.unit if metric is not None else "ms"
                 yield Figure(SeriesName(step, name, statistic), unit, Direction.LOWER, found)
     elif not _is_number(value):
