@@ -105,14 +105,14 @@ def test_ten_hiccups_of_100_ms_in_a_minute_are_said_but_void_nothing() -> None:
     health = run(*windows)
     assert health.healthy
     (warning,) = health.warnings
-    assert warning.startswith("for 1.7% of the time replies waited more than 10 ms for the generator")
+    assert warning.startswith("for 1.67 % of the time replies waited more than 10 ms for the generator")
 
 
 def test_a_loop_that_is_late_for_5_percent_of_the_time_voids_the_run() -> None:
     health = run(*(window(at + 1.0, stalls=[(0.5, 0.1)]) for at in range(60)))
     assert not health.healthy
     (reason,) = health.reasons
-    assert "for 10.0% of the time replies and starts waited more than 10 ms for it, up to 100 ms" in reason
+    assert "for 10.0 % of the time replies and starts waited more than 10 ms for it, up to 100 ms" in reason
     assert reason.endswith("something else takes the CPU, or a scenario blocks: give the generator a core of its own")
 
 
@@ -120,7 +120,7 @@ def test_a_loop_that_never_stands_still_for_long_is_late_all_the_same_if_it_neve
     health = run(*(window(at + 1.0, stalls=turns(0.031), cpu=1.0) for at in range(10)))
     assert not health.healthy
     assert health.late_share == pytest.approx(21 / 31, abs=0.05)
-    assert health.reasons[0].endswith("at 100% of one core; use fewer VUs, add think time, or lower the rate")
+    assert health.reasons[0].endswith("at 100 % of one core; use fewer VUs, add think time, or lower the rate")
     assert health.warnings == ()
 
 
@@ -148,7 +148,7 @@ def test_a_saturated_core_alone_voids_nothing_but_is_said() -> None:
     health = run(*(window(at + 1.0, cpu=1.0, stalls=turns(0.0004)) for at in range(10)), service_ms=0.26)
     assert health.healthy
     (warning,) = health.warnings
-    assert warning.startswith("the generator used 100% of one core (advised: below 80%)")
+    assert warning.startswith("the generator used 100 % of one core (advised: below 80.0 %)")
 
 
 @pytest.mark.parametrize(("cpu", "said"), [(0.79, 0), (0.80, 1)])
@@ -195,7 +195,7 @@ def test_a_plan_missed_by_an_overloaded_generator_is_its_fault(overload: dict[st
     assert (health.healthy, health.missed) == (False, "")
     (reason,) = health.reasons
     assert reason.startswith(
-        "achieved 50,000/s of 200,000/s planned: the generator could not keep the plan (75.0% of the starts missing"
+        "achieved 50,000/s of 200,000/s planned: the generator could not keep the plan (75.0 % of the starts missing"
     )
     assert reason.endswith("lower the rate")
 

@@ -38,6 +38,8 @@ from typing import Final
 
 import numpy as np
 
+from loadgate.units import format_share
+
 LATE_EDGES_MS: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 """How late the loop must have been to be counted in each place of `HealthSample.late`."""
 
@@ -199,9 +201,9 @@ class _Loop:
             else "something else takes the CPU, or a scenario blocks: give the generator a core of its own"
         )
         return (
-            f"the generator was late: for {self.share(self.tolerance):.1%} of the time replies and starts waited more than "
-            f"{self.tolerance:g} ms for it, up to {self.worst:,.0f} ms (limit {LATE_LIMIT:.0%} of the time), at {cpu:.0%} of "
-            f"one core; {advice}"
+            f"the generator was late: for {format_share(self.share(self.tolerance))} of the time replies and starts waited "
+            f"more than {self.tolerance:g} ms for it, up to {self.worst:,.0f} ms (limit {format_share(LATE_LIMIT)} of the "
+            f"time), at {format_share(cpu)} of one core; {advice}"
         )
 
 
@@ -228,9 +230,10 @@ class _Plan:
         return f"achieved {self.started / seconds:,.0f}/s of {self.planned / seconds:,.0f}/s planned"
 
     def own_fault_text(self, cpu: float, loop: _Loop) -> str:
+        missing = format_share(1.0 - self.started / self.planned)
         return (
-            f"{self._done}: the generator could not keep the plan ({1.0 - self.started / self.planned:.1%} of the starts "
-            f"missing, {cpu:.0%} of one core used, up to {loop.worst:,.0f} ms late); lower the rate"
+            f"{self._done}: the generator could not keep the plan ({missing} of the starts missing, "
+            f"{format_share(cpu)} of one core used, up to {loop.worst:,.0f} ms late); lower the rate"
         )
 
     def target_text(self) -> str:
@@ -244,8 +247,8 @@ def _warnings(cpu: float, loop: _Loop) -> list[str]:
     said = []
     if cpu >= CPU_WARNING:
         said.append(
-            f"the generator used {cpu:.0%} of one core (advised: below {CPU_WARNING:.0%}), so times hold some of its own "
-            "delay; fewer VUs, think time or a lower rate would tell the target's alone"
+            f"the generator used {format_share(cpu)} of one core (advised: below {format_share(CPU_WARNING)}), so times hold "
+            "some of its own delay; fewer VUs, think time or a lower rate would tell the target's alone"
         )
     double = min(edge for edge in (*LATE_EDGES_MS, math.inf) if edge >= max(1.0, loop.service_ms))
     if loop.share(loop.tolerance) >= LATE_WARNING:
@@ -257,8 +260,8 @@ def _warnings(cpu: float, loop: _Loop) -> list[str]:
 
 def _touched(share: float, delay: float) -> str:
     return (
-        f"for {share:.1%} of the time replies waited more than {delay:g} ms for the generator, so high percentiles hold "
-        "some of its own delay"
+        f"for {format_share(share)} of the time replies waited more than {delay:g} ms for the generator, so high percentiles "
+        "hold some of its own delay"
     )
 
 
