@@ -81,7 +81,7 @@ def test_a_baseline_that_is_not_there_is_said_with_those_that_are(place: str) ->
             store.baseline("mian")
 
 
-@pytest.mark.parametrize("word", [Word.FAIL, Word.INVALID])
+@pytest.mark.parametrize("word", [Word.FAIL, Word.INVALID, Word.UNSURE])
 def test_a_run_that_did_not_pass_is_no_baseline_unless_forced_with_a_reason(place: str, word: Word) -> None:
     with Store.open(place) as store:
         store.add(result(word=word))
@@ -97,7 +97,7 @@ def test_a_run_that_did_not_pass_is_no_baseline_unless_forced_with_a_reason(plac
         assert store.baselines() == [saved]
 
 
-@pytest.mark.parametrize("word", [Word.PASS, None])
+@pytest.mark.parametrize("word", [Word.PASS, Word.NO_BASELINE, None])
 def test_a_run_that_passed_or_that_nobody_judged_needs_no_force(word: Word | None) -> None:
     assert not check_baseline("main", word, reason="", force=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -88,21 +89,22 @@ def probe_folder(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write `path` as a whole or not at all. Raises LoadgateError; what was there before is then untouched.
+def write_atomically(path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> None:
+    """Write `path` as a whole or not at all, from pieces too. Raises LoadgateError; what was there before is then untouched.
 
     A symbolic link stays one, and what it points to is written. A device or a pipe (/dev/stdout) is written to as it is.
     """
+    pieces = (data,) if isinstance(data, bytes) else data
     try:
         place = Path(os.path.realpath(path))
         if not _replaceable(path):
             with open(path, "wb") as device:
-                device.write(data)
+                device.writelines(pieces)
             return
         temporary = place.with_name(f".{place.name}.{os.getpid()}")
         try:
             with open(temporary, "wb") as file:
-                file.write(data)
+                file.writelines(pieces)
                 if sync:
                     file.flush()
                     os.fsync(file.fileno())

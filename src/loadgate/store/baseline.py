@@ -14,7 +14,7 @@ from loadgate.record.result import Result
 from loadgate.record.verdict import Word
 from loadgate.store.selection import StoredRun
 
-_UNFIT: Final = frozenset(("fail", "invalid", "unsure"))
+_UNFIT: Final = frozenset((Word.FAIL, Word.INVALID, Word.UNSURE))
 _NAME: Final = re.compile(r"\w[\w./+@-]{0,99}")
 _TAKEN: Final = re.compile(r"latest(?:~\d*)?")
 
@@ -49,7 +49,7 @@ class Baseline:
 def check_baseline(name: str, word: Word | None, *, reason: str, force: bool) -> bool:
     """Whether a run with this verdict is a baseline only because it is forced. Raises LoadgateError where it cannot be one."""
     check_name(name)
-    if word is None or word.value not in _UNFIT:
+    if word is None or word not in _UNFIT:
         return False
     if not force:
         raise LoadgateError(

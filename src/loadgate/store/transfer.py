@@ -90,7 +90,7 @@ def export(transaction: Transaction, path: Path, numbers: SeriesNumbers) -> int:
         for table in ("runs", "baselines", "acknowledgements")
     ]
     lines = (msgspec.json.encode(line) + b"\n" for line in _lines(transaction, numbers, _Head(SCHEMA, *counts)))
-    write_atomically(path, b"".join(_packed(path, lines)))
+    write_atomically(path, _packed(path, lines))
     return counts[0]
 
 
