@@ -113,3 +113,12 @@ def test_one_wild_sample_leaves_a_median_as_sure_as_it_was() -> None:
 def test_an_interval_gives_its_error_back() -> None:
     assert estimate.interval(10.0, 8.04, 11.96).error == pytest.approx(0.1)
     assert estimate.interval(0.0, -1.0, 1.0).error is None
+    assert estimate.interval(1e-320, 1.0, 2.0).error is None
+    assert estimate.interval(1.0, -math.inf, 2.0).error is None
+
+
+def test_a_deviation_gives_the_error_of_the_mean() -> None:
+    values = [9.0, 10.0, 11.0, 10.0]
+    assert estimate.spread(10.0, float(np.std(values, ddof=1)), 4) == estimate.mean(values)
+    assert [estimate.spread(10.0, given, 4).error for given in (math.nan, math.inf, -1.0)] == [None] * 3
+    assert estimate.spread(10.0, 1.0, 1).error is None

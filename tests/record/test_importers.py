@@ -145,6 +145,9 @@ def test_json_that_is_cut_is_shown_with_its_line(tmp_path: Path) -> None:
     path.write_text('{\n "a": 1\n}\n{\n "a": 2\n}\n')
     with pytest.raises(LoadgateError, match=r"out\.json:4: a second JSON value begins here"):
         read_results(path)
+    path.write_text('{"a": "\\ud800"}')
+    with pytest.raises(LoadgateError, match=r"out\.json.*half a surrogate pair"):
+        read_results(path)
     path.write_text("[" * 100_000)
     with pytest.raises(LoadgateError, match=r"out\.json.*nested too deeply"):
         read_results(path)

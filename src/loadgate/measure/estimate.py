@@ -106,8 +106,8 @@ def mean(samples: Sequence[float]) -> Estimate:
         return Estimate(math.nan)
     with np.errstate(over="ignore", invalid="ignore"):  # values of somebody's file may be any
         value = float(values.mean())
-        spread = float(values.std(ddof=1)) if len(values) >= 2 else math.nan
-    return _with_error(value, spread / math.sqrt(len(values)), len(values))
+        deviation = float(values.std(ddof=1)) if len(values) >= 2 else math.nan
+    return spread(value, deviation, len(values))
 
 
 def median(samples: Sequence[float]) -> Estimate:
@@ -128,10 +128,15 @@ def median(samples: Sequence[float]) -> Estimate:
     return _with_error(value, reach / _NORMAL.inv_cdf(1.0 - outside), count)
 
 
+def spread(value: float, deviation: float, count: int) -> Estimate:
+    """The mean of `count` samples that are known by their standard deviation alone."""
+    return _with_error(value, deviation / math.sqrt(count) if count else math.nan, count)
+
+
 def interval(value: float, low: float, high: float, *, z: float = 1.96, freedom: float = math.inf) -> Estimate:
     """What somebody else found: `value` with an interval that reaches `z` standard errors each way."""
-    known = 0.0 < value < math.inf and -math.inf < low <= high < math.inf
-    return Estimate(value, (high - low) / (2.0 * z * value) if known else None, freedom)
+    error = (high - low) / (2.0 * z) / value if 0.0 < value < math.inf else math.nan
+    return Estimate(value, error if 0.0 <= error < math.inf else None, freedom)
 
 
 def _finite(samples: Sequence[float]) -> Floats:
@@ -141,8 +146,9 @@ def _finite(samples: Sequence[float]) -> Floats:
 
 def _with_error(value: float, error: float, count: int) -> Estimate:
     """`value` with the standard error `error` in its own unit, where it is one."""
-    known = count >= 2 and value > 0.0 and math.isfinite(error)
-    return Estimate(value, error / value if known else None, max(0.0, count - 1.0), count)
+    relative = error / value if 0.0 < value < math.inf else math.nan
+    known = count >= 2 and 0.0 <= relative < math.inf
+    return Estimate(value, relative if known else None, max(0.0, count - 1.0), count)
 
 
 def _jackknife(value: float, left_out: Floats, sizes: Floats) -> float | None:

@@ -7,9 +7,10 @@ A benchmark that skipped itself has no figures. Fields: the library's "User Guid
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -47,7 +48,7 @@ class _Row(msgspec.Struct):
     run_name: str = ""
     run_type: str = "iteration"
     aggregate_name: str = ""
-    repetitions: int = 0
+    repetitions: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
     time_unit: str = "ns"
     real_time: float | None = None
     cpu_time: float | None = None
@@ -117,12 +118,12 @@ def _figure(name: str, field: str, time_unit: str, found: Estimate) -> Figure:
 def _of_aggregates(statistics: dict[str, _Row], field: str) -> Estimate:
     """The mean where the repetitions themselves were left out (`--benchmark_report_aggregates_only`)."""
     value, count = getattr(statistics["mean"], field), statistics["mean"].repetitions
-    spread = getattr(statistics["stddev"], field) if "stddev" in statistics else None
-    if value is None:
-        return Estimate(math.nan)
-    if spread is None or count < 2 or value <= 0.0:
-        return Estimate(value, count=count)
-    return Estimate(value, spread / math.sqrt(count) / value, count - 1.0, count)
+    deviation = getattr(statistics["stddev"], field) if "stddev" in statistics else None
+    return (
+        Estimate(math.nan)
+        if value is None
+        else estimate.spread(value, math.nan if deviation is None else deviation, count)
+    )
 
 
 # -- CSV: no context, and aggregates are known by their names alone
@@ -155,7 +156,7 @@ def _csv_row(source: Source, line: int, fields: dict[str, str]) -> _Row:
     if not skipped and None in (numbers["real_time"], numbers["cpu_time"]):
         raise source.bad("a time is missing, and no error of the benchmark's own says why", line=line)
     # an aggregate's iterations are its repetitions; of plain rows they do not matter
-    count = int(fields["iterations"]) if fields["iterations"].isdecimal() else 0
+    count = int(fields["iterations"]) if re.fullmatch("[0-9]{1,12}", fields["iterations"]) else 0
     row = _Row(fields["name"], repetitions=count, time_unit=fields["time_unit"] or "ns", skipped=skipped)
     for field, value in numbers.items():
         setattr(row, field, value)

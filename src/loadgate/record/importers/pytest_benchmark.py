@@ -5,12 +5,10 @@ The rounds are of one process, and so is the error: how far two starts lie apart
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from loadgate.measure import estimate
 from loadgate.measure.estimate import Estimate
@@ -24,7 +22,7 @@ class _Stats(msgspec.Struct):
     mean: float
     median: float
     stddev: float
-    rounds: int
+    rounds: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
     data: list[float] = []
 
 
@@ -81,13 +79,9 @@ def _read(source: Source) -> list[Result]:
 
 def _figures(one: _Benchmark) -> Iterator[Figure]:
     stats = one.stats
-    mean, median = Estimate(stats.mean, count=stats.rounds), Estimate(stats.median, count=stats.rounds)
-    if stats.rounds >= 2 and stats.mean > 0.0:
-        error = stats.stddev / math.sqrt(stats.rounds) / stats.mean
-        mean = replace(mean, error=error, freedom=stats.rounds - 1.0)
-    if len(stats.data) == stats.rounds:
-        median = estimate.median(stats.data)
-    yield benchmark(one.fullname, "mean", "s", mean)
+    kept = len(stats.data) == stats.rounds
+    median = estimate.median(stats.data) if kept else Estimate(stats.median, count=stats.rounds)
+    yield benchmark(one.fullname, "mean", "s", estimate.spread(stats.mean, stats.stddev, stats.rounds))
     yield benchmark(one.fullname, "median", "s", median)
 
 

@@ -94,7 +94,9 @@ class Source:
         except (ValueError, RecursionError):
             pass
         try:
-            return json.loads(self.text)
+            found = json.loads(self.text)
+            msgspec.json.encode(found)  # half a surrogate pair is no text that could be written anywhere
+            return found
         except (ValueError, RecursionError):
             return None
 
@@ -116,7 +118,7 @@ class Source:
             return self.bad(f"is no JSON from column {error.colno} on: {what}", line=error.lineno)
         except (ValueError, RecursionError):
             pass
-        return self.bad("is no JSON that can be read: nested too deeply or numbers too long")
+        return self.bad("is no JSON that can be read: nested too deeply, numbers too long, or half a surrogate pair")
 
     def shaped(self, shape: type[_T]) -> _T:
         """The JSON contents as the msgspec struct `shape`; the error names the place in it and what was expected."""
