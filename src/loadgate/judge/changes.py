@@ -23,6 +23,8 @@ from loadgate.record.result import SeriesName
 
 CONFIRMED_AFTER: Final = 10
 """Runs after a change at which it is no longer new."""
+NEAR: Final = 3
+"""Runs by which the place of a change may be wrong."""
 RECOVERED: Final = 0.5
 """A change is recovered when what came after took back more than this share of it."""
 
@@ -119,13 +121,41 @@ def changes_of(tracks: Sequence[Track], reasons: Reasons | None = None, *, alpha
 
 
 def by_commit(changes: Sequence[ChangePoint]) -> list[Group]:
-    """Changes grouped by the stretch of commits they came with, oldest first."""
-    groups: dict[tuple[str, str], list[ChangePoint]] = {}
-    for change in changes:
-        before, after = change.last_before, change.first_after
-        key = (before.commit or before.id, after.commit or after.id)
-        groups.setdefault(key, []).append(change)
-    return [Group(each[0].last_before, each[0].first_after, tuple(each)) for each in groups.values()]
+    """Changes grouped by the stretch of commits they came with, oldest first.
+
+    A change is placed to within a few runs only, so those that lie no more than `NEAR` runs apart are one group, and its
+    stretch reaches from the first to the last of them. A drift came with no commit: it is by itself.
+    """
+    groups: list[list[ChangePoint]] = []
+    steps = [change for change in changes if change.shape is Shape.STEP]
+    for change in sorted(steps, key=lambda change: change.first_after.time):
+        last = groups[-1][-1] if groups else None
+        if last is not None and _near(last, change):
+            groups[-1].append(change)
+        else:
+            groups.append([change])
+    groups += [[change] for change in changes if change.shape is Shape.DRIFT]
+    found = [
+        Group(
+            min((each.last_before for each in group), key=_time),
+            max((each.first_after for each in group), key=_time),
+            tuple(group),
+        )
+        for group in groups
+    ]
+    return sorted(found, key=lambda group: group.first_after.time)
+
+
+def _near(earlier: ChangePoint, later: ChangePoint) -> bool:
+    """Whether the runs of `later`'s track show that few runs were made between the two."""
+    if (earlier.track.tool, earlier.track.name) != (later.track.tool, later.track.name):
+        return False
+    nearest = later.track.runs[max(0, later.index - NEAR)]
+    return nearest.time <= earlier.first_after.time
+
+
+def _time(moment: Moment) -> float:
+    return moment.time
 
 
 def _of_track(track: Track, found: Segmentation, reasons: Reasons) -> list[ChangePoint]:
