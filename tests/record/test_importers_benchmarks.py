@@ -386,6 +386,14 @@ def test_hyperfine_csv_has_the_same_figures_without_errors() -> None:
         assert figure.estimate.error is None
 
 
+@pytest.mark.parametrize("sample", ["hyperfine/export.csv", "google-benchmark/repetitions.csv", "jmh/result.csv"])
+def test_a_table_that_is_cut_within_its_last_number_is_not_read(sample: str, tmp_path: Path) -> None:
+    data = (DATA / sample).read_bytes().rstrip()
+    (tmp_path / "cut.csv").write_bytes(data[:-1])
+    with pytest.raises(LoadgateError, match=rf"cut\.csv:{data.count(10) + 1}: .*cut off"):
+        read_results(tmp_path / "cut.csv")
+
+
 def test_hyperfine_names_are_commands_where_those_differ(tmp_path: Path) -> None:
     def two(content: Any) -> None:
         del content["results"][2:]
