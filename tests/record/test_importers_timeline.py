@@ -119,11 +119,19 @@ def test_requests_without_a_name_are_counted_once() -> None:
 
 
 def test_names_without_end_share_one() -> None:
-    rows = [(float(at), f"/item/{at}", 5.0, False) for at in range(MOST_NAMES + 500)]
-    timeline = _filled(rows)
-    steps = {figure.series.step for figure in timeline.figures()}
-    assert len(steps) == MOST_NAMES + 2
-    assert OTHER in steps
+    timeline = Timeline()
+    keys = [timeline.requests(f"/item/{at}") for at in range(MOST_NAMES + 500)]
+    assert len(set(keys)) == MOST_NAMES + 1
+    assert len(timeline._numbers) == MOST_NAMES + 1
+    for key in keys[-3:]:
+        timeline.add(1.0, key, 5.0)
+    assert {figure.series.step for figure in timeline.figures()} == {"", OTHER}
+
+
+def test_with_many_names_the_pieces_of_time_are_longer() -> None:
+    timeline = _filled([(at * 0.01, f"/item/{at % 1500}", 5.0, False) for at in range(40_000)])
+    assert timeline.begin == pytest.approx(-0.005)
+    assert BLOCKS <= len({place for place, _ in timeline._cells}) < PIECES / 2
 
 
 def test_no_secret_in_a_name() -> None:

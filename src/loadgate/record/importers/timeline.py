@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadgate.errors import redact_url
+from loadgate.measure.estimate import BLOCKS
 from loadgate.measure.groups import Groups
 from loadgate.measure.histogram import Floats, Histogram
 from loadgate.measure.metric import Direction, Kind, Metric
@@ -29,6 +30,8 @@ from loadgate.record.run import Series
 
 PIECES: Final = 128
 """Pieces of time at most, half of that at least once the run is long enough: several for each block."""
+_CELLS: Final = 16_384
+"""Histograms at most while there are more pieces than blocks need: with thousands of names the pieces are longer."""
 _SHORTEST: Final = 1.0 / 64.0
 """Seconds that a piece has at first."""
 _ROWS: Final = 16_384
@@ -183,6 +186,8 @@ class Timeline:
             cell = self._cells.setdefault((place + least, key), Histogram())
             cell.record_many(values[start : start + length])
             cell.shrink()
+        while len(self._cells) > _CELLS and self._place(self._finish) - self._place(self._begin) >= 2 * BLOCKS:
+            self._widen()
 
     def _place(self, time: float) -> int:
         return math.floor((time - self._origin) / self._width)
