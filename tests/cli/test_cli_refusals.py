@@ -192,3 +192,16 @@ def test_a_script_that_changes_the_folder_loses_nothing(tmp_path: Path, target: 
     assert read_run(tmp_path / "out").verdict.word is Word.PASS
     assert (tmp_path / "s.json").exists()
     assert "out/run.json" in done.out and str(tmp_path) not in done.out, "shown as given"
+
+
+def test_a_script_of_a_project_that_changes_the_folder_loses_nothing(tmp_path: Path, target: str) -> None:
+    (tmp_path / "move.py").write_text(
+        "import os\nfrom loadgate import scenario\n\nos.chdir('/')\n\n"
+        "@scenario\nasync def s(user):\n    await user.http.get('/users')\n"
+    )
+    (tmp_path / "loadgate.yml").write_text(
+        f"target: {{url: '{target}'}}\nscenarios: {{s: {{python: 'move.py:s'}}}}\nprofiles: {{p: {{vus: 1, iterations: 2}}}}\n"
+    )
+    done = loadgate("run", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert read_run(tmp_path / "loadgate-out").verdict.word is Word.PASS
