@@ -96,6 +96,14 @@ def test_xml_that_is_cut_says_so(tmp_path: Path) -> None:
         read_results(path)
 
 
+def test_percentiles_of_ab_that_are_cut_within_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    text = (DATA / "ab/ab-percentiles.csv").read_text()
+    path.write_text(text[: text.index("\n99,") + len("\n99,2")])
+    with pytest.raises(LoadgateError, match=r"x.csv:101: the percentiles end at 99(.|\n)*cut off"):
+        read_results(path)
+
+
 def _peak(path: Path, rows: int) -> int:
     """Bytes it takes at most to read a JTL of so many rows."""
     with open(path, "w") as file:

@@ -82,6 +82,16 @@ def test_however_long_the_run_its_time_is_cut_into_blocks(seconds: float) -> Non
     assert len({place for place, _ in timeline._cells}) <= PIECES
 
 
+def test_times_that_are_cut_off_to_seconds_are_taken_for_their_middle() -> None:
+    timeline = Timeline(resolution=1.0)
+    for at in range(2000):
+        timeline.add(float(math.floor(1000.33 + at / 100.0)), timeline.requests(""), 5.0)
+    rate = next(figure for figure in timeline.figures() if str(figure.series) == "http_reqs rate")
+    assert rate.estimate.value == pytest.approx(100.0, rel=0.01)
+    assert rate.estimate.error is not None
+    assert rate.estimate.error < 0.02  # it was steady: what is left are the ends
+
+
 def test_rows_may_come_in_any_order() -> None:
     rows = _rows(20_000)
     mixed = rows[:]

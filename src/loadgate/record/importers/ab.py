@@ -76,7 +76,7 @@ def _read_percentiles(source: Source) -> list[Result]:
             raise table.bad("a percentage and a time were expected") from None
         if statistic(percent) in STATISTICS:
             times[statistic(percent)] = value
-    if percent < 99:
+    if percent < 100:
         raise table.bad(f"the percentiles end at {percent}", hint="the file may have been cut off")
     return [foreign_result(source, "ab", Requests(times=times).figures())]
 
