@@ -72,28 +72,28 @@ def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, leas
     whole = search(series, least, alpha)
     if whole.p > alpha:
         return Segmentation((), None, whole.p, len(series))
-    scale = _Scale(series)
+    # logarithms where there are any, so that a step is a factor: that is what a change of code mostly is
+    scaled = np.log(series) if bool((series > 0.0).all()) else series
     cuts = _cuts(series, whole, alpha, least)
-    cuts = _placed(scale.scaled, cuts, least)
+    cuts = _placed(scaled, cuts, least)
     cuts, weakest = _upheld(series, cuts, alpha)
     if not cuts:
         return Segmentation((), None, max(whole.p, weakest), len(series))
-    cuts = _placed(scale.scaled, cuts, least)
+    cuts = _placed(scaled, cuts, least)
     edges = [0, *cuts, len(series)]
     levels = [series[begin:end] for begin, end in pairwise(edges)]
-    correlation = correlation_within(scale.scaled, cuts)
+    correlation = correlation_within(series, cuts)
     changes = tuple(
-        _change(int(there[cut]), before, after, step_p(np.concatenate((before, after)), len(before)), correlation)
+        _change(
+            int(there[cut]),
+            before,
+            after,
+            step_p(np.concatenate((before, after)), len(before), correlation),
+            correlation,
+        )
         for cut, before, after in zip(cuts, levels, levels[1:], strict=False)
     )
     return Segmentation(changes, drift(series, cuts, alpha), whole.p, len(series))
-
-
-class _Scale:
-    """Logarithms where there are any, so that a step is a factor: that is what changes of code are."""
-
-    def __init__(self, series: Floats) -> None:
-        self.scaled = np.log(series) if bool((series > 0.0).all()) else series
 
 
 def _cuts(series: Floats, whole: Stretch, alpha: float, least: int) -> list[int]:
@@ -142,6 +142,7 @@ def _upheld(series: Floats, cuts: list[int], alpha: float) -> tuple[list[int], f
     """`cuts` without those that are no step between their neighbours, the weakest out first; and the p of the last out."""
     cuts = list(cuts)
     weakest = 0.0
+    correlation = correlation_within(series, cuts)
     known: dict[tuple[int, int, int], float] = {}
     while cuts:
         edges = [0, *cuts, len(series)]
@@ -150,7 +151,7 @@ def _upheld(series: Floats, cuts: list[int], alpha: float) -> tuple[list[int], f
             if (begin, cut, end) not in known:
                 # two levels with one median are no change that could be shown
                 level = np.median(series[begin:cut]) != np.median(series[cut:end])
-                known[begin, cut, end] = step_p(series[begin:end], cut - begin) if level else 1.0
+                known[begin, cut, end] = step_p(series[begin:end], cut - begin, correlation) if level else 1.0
         ps = [known[step] for step in steps]
         weakest = max(ps)
         if weakest <= alpha:

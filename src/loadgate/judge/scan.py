@@ -32,15 +32,17 @@ Integers = NDArray[np.int64]
 LEAST: Final = 5
 """The shortest stretch that the null distribution was simulated for, in runs."""
 
-# What a prefix pays: there are n of them, but they are nearly copies of each other. It makes prefixes and windows fail
-# equally often at 1 %.
-_PREFIX_TOLL: Final = 1.7
+# What a prefix pays: there are n of them, but they are nearly copies of each other, in the middle more than at the ends.
+# Chosen so that prefixes and windows fail about equally often at 1 %.
+_TOLL: Final = 1.3
+_TOLL_OF_ENDS: Final = 0.25
 # How much correlation goes with the best stretch, and with each further cut, times n: about what it is in AR(1) 0 to 0.3
 _OPTIMISM: Final = 6.0
 _OPTIMISM_OF_CUT: Final = 4.0
 _FURTHER_CUTS: Final = 2
-_NOTHING: Final = 1e-18
 _HIGHEST_CORRELATION: Final = 0.95
+# Squares a run that are rounding, in residuals of order 1
+_NOTHING: Final = 1e-18
 # Of alpha, to the scan of all runs; the parts share the rest. Fewer runs than this make no part.
 _WHOLE: Final = 0.75
 _SHORTEST_PART: Final = 50
@@ -48,16 +50,23 @@ _SHORTEST_PART: Final = 50
 TAILS: Final = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 # n: the values that the statistic exceeds with the probabilities of TAILS
 NULL: Final[dict[int, tuple[float, ...]]] = {
-    10: (-0.69, -0.15, 0.09, 0.27, 0.48, 0.63, 0.73, 0.85, 0.91),
-    12: (-0.38, 0.09, 0.33, 0.52, 0.79, 0.95, 1.09, 1.14, 1.16),
-    16: (-0.00, 0.39, 0.64, 0.84, 1.09, 1.25, 1.35, 1.52, 1.56),
-    20: (0.20, 0.59, 0.83, 1.05, 1.29, 1.49, 1.67, 1.83, 1.86),
-    30: (0.41, 0.82, 1.08, 1.29, 1.57, 1.78, 2.03, 2.24, 2.27),
-    50: (0.59, 1.00, 1.30, 1.53, 1.80, 2.00, 2.23, 2.61, 2.80),
-    100: (0.68, 1.10, 1.43, 1.70, 2.02, 2.18, 2.39, 2.66, 2.81),
-    250: (0.65, 1.10, 1.39, 1.62, 1.92, 2.14, 2.32, 2.64, 2.74),
-    1000: (0.78, 1.21, 1.48, 1.73, 2.00, 2.19, 2.34, 2.70, 2.95),
-    5000: (0.88, 1.34, 1.60, 1.83, 2.07, 2.29, 2.43, 2.66, 2.92),
+    10: (-0.43, 0.15, 0.41, 0.62, 0.85, 0.99, 1.12, 1.28, 1.31),
+    11: (-0.35, 0.20, 0.47, 0.68, 0.92, 1.06, 1.20, 1.33, 1.35),
+    12: (-0.24, 0.31, 0.59, 0.81, 1.05, 1.23, 1.37, 1.47, 1.54),
+    14: (-0.09, 0.45, 0.72, 0.96, 1.21, 1.38, 1.50, 1.62, 1.70),
+    16: (0.10, 0.58, 0.85, 1.07, 1.33, 1.51, 1.64, 1.77, 1.83),
+    20: (0.30, 0.78, 1.06, 1.29, 1.55, 1.71, 1.87, 2.04, 2.14),
+    25: (0.44, 0.95, 1.23, 1.47, 1.75, 1.93, 2.09, 2.27, 2.40),
+    35: (0.61, 1.13, 1.42, 1.67, 1.96, 2.16, 2.35, 2.56, 2.72),
+    50: (0.70, 1.25, 1.57, 1.84, 2.16, 2.39, 2.57, 2.81, 2.96),
+    70: (0.74, 1.29, 1.62, 1.89, 2.21, 2.44, 2.65, 2.90, 3.07),
+    100: (0.73, 1.28, 1.61, 1.89, 2.22, 2.45, 2.68, 2.97, 3.16),
+    150: (0.71, 1.23, 1.55, 1.83, 2.16, 2.39, 2.61, 2.90, 3.13),
+    250: (0.70, 1.21, 1.51, 1.77, 2.09, 2.33, 2.54, 2.82, 3.02),
+    500: (0.72, 1.19, 1.48, 1.73, 2.04, 2.26, 2.46, 2.71, 2.90),
+    1000: (0.76, 1.21, 1.48, 1.72, 2.00, 2.22, 2.42, 2.64, 2.82),
+    2000: (0.81, 1.24, 1.51, 1.75, 2.03, 2.23, 2.41, 2.67, 2.82),
+    5000: (0.86, 1.28, 1.55, 1.79, 2.06, 2.27, 2.48, 2.73, 2.92),
 }
 
 
@@ -128,9 +137,9 @@ def scan(series: Floats, least: int = LEAST) -> tuple[Integers, Integers, Floats
 
     def highest(correlation: Floats) -> tuple[Integers, Integers, Floats]:
         rho = correlation[:, np.newaxis]
-        z = _straightened(ends / np.sqrt(_variance(short, n, rho)), short, uneven)
+        z = _straightened(ends / np.sqrt(_variance(short, n, rho)), short, uneven) - _toll(short, n)
         at = z.argmax(axis=1)
-        start, most = np.zeros(rows, dtype=np.int64), z[row, at] - _PREFIX_TOLL
+        start, most = np.zeros(rows, dtype=np.int64), z[row, at]
         stop = np.where(front[row, at] >= back[row, at], short[at], n - short[at])
         if len(lengths):
             z = _straightened(tops / np.sqrt(_variance(lengths, n, rho)), lengths, uneven)
@@ -152,14 +161,16 @@ def scan(series: Floats, least: int = LEAST) -> tuple[Integers, Integers, Floats
     return *highest(correlation), correlation
 
 
-def step_p(values: Floats, at: int) -> float:
-    """p of one step at `at`, chosen as the best of its neighbourhood `values`: the scan's, with prefixes only."""
+def step_p(values: Floats, at: int, correlation: float) -> float:
+    """p of one step at `at`, chosen as the best of its neighbourhood `values`: the scan's, with prefixes only.
+
+    `correlation` is that of the whole series around its levels: a neighbourhood is too short to know its own.
+    """
     n = len(values)
     scores = normal_scores(values[np.newaxis])
     short = np.array([min(at, n - at)])
-    correlation = _allowed(_correlation(_around_means(scores, _from(np.array([at]), n))) + _OPTIMISM / n)
-    z = np.abs(scores[:, :at].sum(axis=1)) / np.sqrt(_variance(short, n, correlation))
-    statistic = float(_straightened(z, short, _unevenness(scores))[0, 0]) - _PREFIX_TOLL
+    z = np.abs(scores[:, :at].sum(axis=1)) / np.sqrt(_variance(short, n, np.array([correlation])))
+    statistic = float((_straightened(z, short, _unevenness(scores)) - _toll(short, n))[0, 0])
     return max(tail(statistic, n), _luckiest(n, at))
 
 
@@ -197,9 +208,10 @@ def correlation_within(values: Floats, cuts: list[int]) -> float:
     """Lag-1 correlation around the means of the pieces between `cuts`, with an allowance for having cut; 0 to 0.95."""
     piece = np.zeros(len(values), dtype=np.int64)
     piece[cuts] = 1
-    scaled = values / max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
-    raw = _correlation(_around_means(scaled[np.newaxis], np.cumsum(piece)[np.newaxis]))
-    return float(_allowed(raw + _OPTIMISM / len(values))[0])
+    scores = normal_scores(values[np.newaxis])
+    raw = _correlation(_around_means(scores, np.cumsum(piece)[np.newaxis]))
+    allowance = _OPTIMISM + _OPTIMISM_OF_CUT * max(0, len(cuts) - 1)
+    return float(_allowed(raw + allowance / len(values))[0])
 
 
 def _least_correlation(scores: Floats, piece: Integers, least: int) -> Floats:
@@ -221,7 +233,7 @@ def _least_correlation(scores: Floats, piece: Integers, least: int) -> Floats:
         # every piece adds up to 0, so that sums along the row start anew in each
         weight = np.where(inside, size / np.maximum(place * (size - place), 1), 0.0)
         at = (np.abs(np.cumsum(left, axis=1)) * np.sqrt(weight)).argmax(axis=1)
-        first[row, np.minimum(at + 1, n - 1)] = True
+        first[row, np.minimum(at + 1, n - 1)] |= inside[row, at]
         piece = np.cumsum(first, axis=1) - 1
         left = _around_means(scores, piece)
         correlation = np.minimum(correlation, _correlation(left) + (_OPTIMISM + _OPTIMISM_OF_CUT * cut) / n)
@@ -289,6 +301,11 @@ def _variance(length: Integers, n: int, correlation: Floats) -> Floats:
     alone = alone - 2 * correlation * (1 - correlation**length) / (1 - correlation) ** 2
     variance: Floats = alone * (1 - length / n)
     return variance
+
+
+def _toll(short: Integers, n: int) -> Floats:
+    toll: Floats = _TOLL + _TOLL_OF_ENDS * np.sqrt(np.log2(n / (2.0 * short)))
+    return toll
 
 
 def _unevenness(scores: Floats) -> Floats:
