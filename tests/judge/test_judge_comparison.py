@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from loadgate.judge.comparison import compare
 from loadgate.judge.multiple import benjamini_hochberg, holm
 from loadgate.judge.noise import Noise, learn
 from loadgate.measure.estimate import Estimate
+from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Learned, Row
-from loadgate.record.result import Result, SeriesName
+from loadgate.record.result import Figure, Result, SeriesName
 from tests.support.results import FAILED, P95, RATE, result
 
 GATE = GateSpec()
@@ -118,6 +120,13 @@ def test_many_figures_raise_the_bar_for_each() -> None:
         rows = compare([result(figures)], [result(head)], gate=GATE, noise=noise).rows
         words.append(next(row.word for row in rows if row.series == P95))
     assert words == [Change.WORSE, Change.UNSURE]
+
+
+def test_what_is_counted_and_equal_is_the_same_without_any_history() -> None:
+    size = Figure(SeriesName("", "heap", ""), "bytes", Direction.LOWER, Estimate(8056.0))
+    base, head = (replace(result({}), figures=(size,)) for _ in range(2))
+    assert row(base, head).word is Change.SAME
+    assert row(result({P95: 5.0}), result({P95: 5.0})).word is Change.UNSURE
 
 
 # -- noise between runs

@@ -35,6 +35,8 @@ ASSUMED_ALONE: Final = 0.05
 """The same for a figure that comes without any error."""
 FEWEST_REPEATS: Final = 4.0
 """Degrees of freedom at which runs repeated here tell their noise better than the assumption."""
+EXACT: Final = frozenset(("bytes", "count", "B/op", "allocs/op"))
+"""Units of what is counted: two such figures that are equal are the same, whatever noise is assumed."""
 DISTURBED: Final = 2.0
 """How far, in variances, the error within the runs must exceed the noise between runs before it is taken instead."""
 
@@ -249,6 +251,8 @@ def _worded(row: Row) -> Row:
     sure = row.p < ALPHA and not row.low <= 0.0 <= row.high
     if sure and _matters(row, row.change):
         return replace(row, word=Change.WORSE if row.harm > 0.0 else Change.BETTER)
+    if row.base == row.head and row.unit in EXACT:
+        return replace(row, word=Change.SAME)
     worst = row.high if row.direction is Direction.LOWER else -row.low
     return row if _matters(row, worst) and worst > 0.0 else replace(row, word=Change.SAME)
 
