@@ -20,7 +20,7 @@ from loadgate.clients.http.step import Step
 from loadgate.config.fields import Context, Place, Refusal
 from loadgate.config.gate import GateSpec
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
-from loadgate.config.project import Project, load_project, parse_project
+from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_project
 from loadgate.config.source import parse_source
 from loadgate.config.steps import requests_of
 from loadgate.config.target import FRAMING, TargetSpec, target_from_url
@@ -32,8 +32,6 @@ from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
 from loadgate.script.scenario import Script
 from loadgate.script.source import project_script, url_script
-
-CONFIG_NAME: Final = "loadgate.yml"
 
 _SOMEWHERE: Final = "http://127.0.0.1"
 """Base URL of a request that is made on trial, where no target is known."""

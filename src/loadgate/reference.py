@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from loadgate.errors import LoadgateError
 from loadgate.record.file import RECORD_NAME
@@ -13,10 +12,7 @@ from loadgate.record.importers import loadgate, read_known
 from loadgate.record.result import Result
 from loadgate.store.baseline_file import is_baseline, read_baseline
 from loadgate.store.selection import EVERYTHING, Selection
-from loadgate.store.store import Store
-
-STORE: Final = Path(".loadgate") / "history.db"
-"""Where history is kept, below the working folder, if nobody says otherwise."""
+from loadgate.store.store import PLACE, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ def look_up(what: str, store: Store | None, among: Selection = EVERYTHING) -> Re
     if store is None:
         raise LoadgateError(
             f"`{what}` is no file, and there is no history here to find a baseline or a run of that name in",
-            f"`loadgate run` keeps its runs in {STORE}; name another place with --store",
+            f"`loadgate run` keeps its runs in {PLACE}; name another place with --store",
         )
     run = store.find(what, among)
     return Referent(what if what.startswith("latest") else run.id, store.result(run), store.record(run))

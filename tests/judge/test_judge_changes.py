@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from loadgate.judge.changes import ChangePoint, Moment, Shape, State, Track, by_commit, changes_of
+from loadgate.measure.histogram import Floats
 from loadgate.measure.metric import Direction
 from loadgate.record.result import SeriesName
 
@@ -17,7 +18,7 @@ def moments(count: int) -> list[Moment]:
 
 
 def track(
-    levels: Sequence[float], *, seed: int = 1, metric: str = "p95", direction: Direction = Direction.LOWER
+    levels: Sequence[float] | Floats, *, seed: int = 1, metric: str = "p95", direction: Direction = Direction.LOWER
 ) -> Track:
     """A series with 2 % noise around `levels`, one a run."""
     values = np.asarray(levels) * np.exp(np.random.default_rng(seed).normal(0.0, 0.02, len(levels)))

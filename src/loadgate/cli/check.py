@@ -17,7 +17,8 @@ def check(files: tuple[Path, ...]) -> None:
 
     Without FILE: loadgate.yml. Nothing is sent.
     """
-    from loadgate.plan import CONFIG_NAME, every_plan
+    from loadgate.config.project import CONFIG_NAME
+    from loadgate.plan import every_plan
 
     problems: list[Problem] = []
     for path in files or [Path(CONFIG_NAME)]:

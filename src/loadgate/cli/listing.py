@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from loadgate.baselines import Finding
 from loadgate.cli.page import page_width, print_json, print_lines
 from loadgate.judge.changes import ChangePoint, by_commit
 from loadgate.record.comparison import Comparison
@@ -24,6 +23,7 @@ from loadgate.store.baseline import Baseline, StoredBaseline
 from loadgate.store.selection import StoredRun
 
 if TYPE_CHECKING:
+    from loadgate.baselines import Finding
     from loadgate.history import Overview
 
 

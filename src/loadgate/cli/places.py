@@ -45,8 +45,7 @@ def format_option(command: F) -> F:
 def gate_spec(config: Path | None) -> GateSpec:
     """The `gate` of the project file that is named or lies here; the usual one without a file. Raises LoadgateError."""
     from loadgate.config.gate import GateSpec
-    from loadgate.config.project import load_project
-    from loadgate.plan import CONFIG_NAME
+    from loadgate.config.project import CONFIG_NAME, load_project
 
     path = config if config is not None else Path(CONFIG_NAME)
     if config is None and not path.is_file():
@@ -56,29 +55,27 @@ def gate_spec(config: Path | None) -> GateSpec:
 
 def store_place(place: str | None, spec: GateSpec) -> str:
     """Where the history is: what the command line says, else the environment, else the project file."""
-    from loadgate.reference import STORE
+    from loadgate.store.store import PLACE
 
-    return place or os.environ.get(VARIABLE) or spec.store or str(STORE)
+    return place or os.environ.get(VARIABLE) or spec.store or str(PLACE)
 
 
 def open_store(place: str | None, spec: GateSpec) -> Store:
     """The history, made where it is missing. Raises LoadgateError."""
-    from loadgate.reference import STORE
-    from loadgate.store.store import Store
+    from loadgate.store.store import PLACE, Store
 
     where = store_place(place, spec)
-    if where == str(STORE):
-        _make_folder(STORE.parent)
+    if where == str(PLACE):
+        _make_folder(PLACE.parent)
     return Store.open(where)
 
 
 def existing_store(place: str | None, spec: GateSpec) -> Store | None:
     """The history; None where nobody named one and there is none in the usual place. Raises LoadgateError."""
-    from loadgate.reference import STORE
-    from loadgate.store.store import Store
+    from loadgate.store.store import PLACE, Store
 
     where = store_place(place, spec)
-    if where == NOWHERE or (where == str(STORE) and not STORE.exists()):
+    if where == NOWHERE or (where == str(PLACE) and not PLACE.exists()):
         return None
     return Store.open(where, create=False)
 

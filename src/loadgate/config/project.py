@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from loadgate.config import fields
 from loadgate.config.data import DataSpec, read_data
@@ -16,6 +16,8 @@ from loadgate.config.scenarios import ScenarioSpec, read_scenario
 from loadgate.config.source import Listing, Node, Scalar, Source, Table, parse_source, read_source
 from loadgate.config.target import TargetSpec, read_target
 from loadgate.errors import ConfigError, LoadgateError, nearest
+
+CONFIG_NAME: Final = "loadgate.yml"
 
 T = TypeVar("T")
 

@@ -58,7 +58,7 @@ def _reasons(comparison: Comparison) -> list[str]:
     if missing:
         found.append(f"not measured, but in {base}: {_names(missing)}")
     worse = sorted(comparison.having(Change.WORSE), key=lambda row: -_beyond(row))
-    found += [f"{row.series} is worse than {base}: {_moved(row)}" for row in worse[:NAMED]]
+    found += [f"{row.series.words} is worse than {base}: {_moved(row)}" for row in worse[:NAMED]]
     if len(worse) > NAMED:
         found.append(f"{len(worse) - NAMED} more figures are worse than {base}")
     new = comparison.having(Change.NEW)
@@ -91,8 +91,8 @@ def _advice(unsure: Sequence[Row]) -> str:
     """How large a change these runs could have found, in the figure that is known least."""
     row = unsure[0]
     size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable * 100:.2g} %"
-    return f"a change of {size} in {row.series} is the smallest these runs could find"
+    return f"a change of {size} in {row.series.words} is the smallest these runs could find"
 
 
 def _names(rows: Sequence[Row]) -> str:
-    return listed([str(row.series) for row in rows], NAMED)
+    return listed([row.series.words for row in rows], NAMED)

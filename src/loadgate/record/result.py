@@ -25,6 +25,12 @@ class SeriesName(NamedTuple):
     metric: str
     statistic: str
 
+    @property
+    def words(self) -> str:
+        """As part of a sentence: "http_req_duration p95 of GET /users"."""
+        name = str(self._replace(step=""))
+        return f"{name} of {self.step}" if self.step else name
+
     def __str__(self) -> str:
         name = " ".join(part for part in (self.metric, self.statistic) if part)
         return f"{self.step}: {name}" if self.step else name

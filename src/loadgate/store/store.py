@@ -27,6 +27,9 @@ from loadgate.store.sqlite import SqliteDatabase
 
 T = TypeVar("T")
 
+PLACE: Final = Path(".loadgate") / "history.db"
+"""Where a store is, below the working folder, if nobody says otherwise."""
+
 _BASELINES: Final = (
     f"SELECT baselines.name, baselines.created, baselines.reason, baselines.forced, run.* FROM baselines"
     f" JOIN (SELECT {COLUMNS} FROM runs) AS run ON run.number = baselines.run"
