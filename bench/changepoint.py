@@ -13,13 +13,13 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
 from bench import machine, results
-from bench.series import NOISES, Floats, autoregressive, bump, history, line, step
+from bench.series import BEYOND, NOISES, Floats, autoregressive, bump, history, line, step
 from loadgate.judge.changepoint import ALPHA, Segmentation, find_changes
 from loadgate.judge.scan import LEAST, TAILS, normal_scores, scan
 
@@ -30,7 +30,6 @@ _OTAVA_ALARMS: Final = {
     "AR(1) 0.3": "35",
     "AR(1) 0.6": "78-86",
     "t, 3 degrees of freedom": "19-22",
-    "8 % wild runs": "",
     "two machines, 15 % apart": "5-7",
 }
 _OTAVA_FOUND: Final = {"white": ("97", "95"), "AR(1) 0.3": ("88", "95"), "AR(1) 0.6": ("73", "78")}
@@ -120,15 +119,15 @@ class BlockPermutation:
         return bool((beaten + 1) / (self._shuffles + 1) <= ALPHA)
 
 
-def alarms(scale: float) -> str:
+def alarms(noises: Iterable[str], scale: float) -> str:
     sizes = (30, 60, 100, 250, 1000, 5000)
     rows = []
-    for noise in NOISES:
+    for noise in noises:
         cells = []
         for n in sizes:
             series = max(20, round(scale * (2000 if n <= 250 else 1000 if n == 1000 else 200)))
             cells.append(f"{100 * share(any_change, noise, np.zeros(n), series, n):.1f}")
-        rows.append([noise, *cells, _OTAVA_ALARMS[noise]])
+        rows.append([noise, *cells, _OTAVA_ALARMS.get(noise, "")])
     return results.table(["% of series, runs", *(f"{n:,}" for n in sizes), "Otava, 100"], rows)
 
 
@@ -218,7 +217,10 @@ def body(scale: float) -> str:
             "Simulated histories at 5 % noise a run, `find_changes` at its default of 1 %. Figures for Otava 0.8.0 are from a\n"
             "simulation at its default p of 0.001: the same noises, but other series.\n\n"
             "Series without any change in which one was found:",
-            alarms(scale),
+            alarms(NOISES, scale),
+            "And where the level of the noise itself moves for a while, which the correlation of neighbours says too little\n"
+            "of: what is found is there, but not the code's. A series for each machine, or ratios to an anchor build, help.",
+            alarms(BEYOND, scale / 4),
             "Series of 100 runs with a step in the middle, or 12 runs before the end (any change found; within 3 runs\n"
             "of it), and of 250 runs with a level that lasts 20 (both ends within 3 runs). Otava's are within 3 runs:",
             found(scale),

@@ -44,6 +44,14 @@ def _two_machines(random: Generator, n: int) -> Floats:
     return _one(0.0)(random, n) + np.where(random.random(n) < 0.5, math.log(1.15), 0.0)
 
 
+def _wandering(random: Generator, n: int) -> Floats:
+    return math.sqrt(0.5) * (_one(0.0)(random, n) + _one(0.9)(random, n))
+
+
+def _kept_machine(random: Generator, n: int) -> Floats:
+    return _one(0.0)(random, n) + np.where(np.cumsum(random.random(n) < 0.05) % 2, math.log(1.15), 0.0)
+
+
 NOISES: Final[dict[str, Callable[[Generator, int], Floats]]] = {
     "white": _one(0.0),
     "AR(1) 0.3": _one(0.3),
@@ -52,12 +60,21 @@ NOISES: Final[dict[str, Callable[[Generator, int], Floats]]] = {
     "8 % wild runs": _contaminated,
     "two machines, 15 % apart": _two_machines,
 }
-"""Logarithms of values by the name of their noise."""
+"""Logarithms of values by the name of their noise: those that the rate of false alarms is held for."""
+
+BEYOND: Final[dict[str, Callable[[Generator, int], Floats]]] = {
+    "AR(1) 0.9": _one(0.9),
+    "white, on AR(1) 0.9 as large": _wandering,
+    "one of two machines, kept for 20 runs": _kept_machine,
+}
+"""Noises whose level does move, for a while: what a lag-1 correlation says too little of."""
 
 
 def history(noise: str, seed: tuple[int, ...], log_levels: Floats) -> Floats:
     """Values around 100 whose logarithm has `log_levels` added."""
-    return np.asarray(100.0 * np.exp(NOISES[noise](np.random.default_rng(seed), len(log_levels)) + log_levels))
+    return np.asarray(
+        100.0 * np.exp((NOISES | BEYOND)[noise](np.random.default_rng(seed), len(log_levels)) + log_levels)
+    )
 
 
 def step(n: int, at: int, change: float) -> Floats:

@@ -10,7 +10,8 @@ Biostatistics 5). Short windows are many, so each length pays its share of the m
 Runs that follow each other are alike (one machine, one day), which looks like steps. Sums are therefore divided by what an
 AR(1) series would give them, with the lag-1 correlation of what is left around the best stretch, and 6/n more for what
 choosing that stretch took away. `NULL` holds the tail of the whole procedure, that estimate included, under white noise
-and AR(1) 0.3, 0.6 and 0.75, whichever is worst: simulated by `python -m bench.changepoint --table`.
+and AR(1) 0.3, 0.6 and 0.75, whichever is worst: simulated by `python -m bench.changepoint --table`. A level that wanders
+under white noise, as of a machine that is slow for some days, is not AR(1), and is found (`bench/RESULTS.md`).
 
 Several changes look like correlation to a scan of all runs, and hide behind each other. So halves, quarters and so on of
 the series, overlapping by half (seeded intervals: Kovács et al. 2023, Biometrika 110), are scanned each for itself.
