@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final, Self
 
 from loadgate.clients.http import HttpStack, RequestDefaults
@@ -52,6 +52,9 @@ SAVE_EVERY: Final = 5.0
 
 HOOK_LIMIT: Final = 60.0
 """Seconds that setup and teardown may take each: k6's defaults."""
+
+PATIENCE: Final = 1.0
+"""Seconds the loop has to attend to a signal before the next one does without it."""
 
 
 class Interrupted(LoadgateError):
@@ -137,7 +140,8 @@ class Session:
             teardown = asyncio.create_task(self._tear_down(performance))
             signals.then(teardown.cancel)
             problem = await teardown
-        run = self._record(recorder, judge, end, RunState(end.state.value), problem)
+        state = RunState.INTERRUPTED if teardown.cancelling() else RunState(end.state.value)
+        run = self._record(recorder, judge, end, state, problem)
         await self._save_last(run)
         self._clock.close()
         return run
@@ -244,11 +248,20 @@ class Session:
         )
 
 
+class Unyielding(BaseException):
+    """Raised in whatever has the thread, where a signal could not be attended to: a script that never awaits."""
+
+
 class _Signals:
-    """Ctrl-C and SIGTERM: call whatever is right at the moment, at first the end of the task that entered this."""
+    """Ctrl-C and SIGTERM: call whatever is right at the moment, at first the end of the task that entered this.
+
+    The loop makes the call at its next turn. A script that never awaits gives it none: after `PATIENCE` another signal makes
+    the call itself and throws the script out of the line it is in, which is told as that iteration's error.
+    """
 
     def __init__(self) -> None:
         self._call: Callable[[], object] = lambda: None
+        self._waiting_since: float | None = None
 
     def then(self, call: Callable[[], object]) -> None:
         self._call = call
@@ -259,14 +272,28 @@ class _Signals:
         self._call = task.cancel
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, lambda: self._call())
+            signal.signal(number, self._heed)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._waiting_since is not None and now - self._waiting_since > PATIENCE:
+            self._call()
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "somewhere"
+            raise Unyielding(f"interrupted at {place}, which let nothing else run: it awaits nothing")
+        if self._waiting_since is None:
+            self._waiting_since = now
+        self._loop.call_soon_threadsafe(self._attend)
+
+    def _attend(self) -> None:
+        self._waiting_since = None
+        self._call()
 
 
 def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callable[[], float]) -> dict[str, UserPool]:
