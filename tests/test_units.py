@@ -206,3 +206,9 @@ def test_rates_counts_sizes_and_clocks_are_printed_for_people() -> None:
 )
 def test_a_number_without_a_unit_shows_three_digits_and_never_hides_a_small_one(value: float, text: str) -> None:
     assert format_number(value) == text
+
+
+def test_a_rate_no_machine_can_start_is_a_slip_of_the_keyboard() -> None:
+    assert parse_rate("10000000/s") == 1e7
+    with pytest.raises(UnitError, match="more than any machine can start"):
+        parse_rate("999999999999999/s")

@@ -45,6 +45,10 @@ _SIZE: Final = re.compile(rf"({_NUMBER}) ?([kmgt]?i?b)?", re.IGNORECASE)
 _PER: Final = {None: 1, "s": 1, "m": 60, "h": 3600}
 
 
+RATE_LIMIT: Final = 10_000_000
+"""Starts per second, beyond what one machine can do: a slip of the keyboard, not a plan."""
+
+
 class UnitError(LoadgateError):
     """A text that is no duration, rate or size."""
 
@@ -82,13 +86,16 @@ def format_duration(seconds: float) -> str:
     return text + (f"{_trimmed(rest, 1_000_000_000)}s" if rest else "")
 
 
-def parse_rate(value: str | float) -> float:
+def parse_rate(value: str | float, *, most: float = RATE_LIMIT) -> float:
     """Starts per second in "500/s", "30/m", "10/h" or a bare number (per second). Raises UnitError."""
     text = value.strip() if isinstance(value, str) else repr(value)
     match = _RATE.fullmatch(text)
     if match is None:
         raise UnitError(f"`{_clip(text)}` is not a rate", "give a number per time, for example 500/s, 30/m or 10/h")
-    return float(match[1]) / _PER[match[2]]
+    rate = float(match[1]) / _PER[match[2]]
+    if rate > most:
+        raise UnitError(f"`{_clip(text)}` is more than any machine can start", f"the most is {most:,}/s")
+    return rate
 
 
 def parse_size(value: str | int) -> int:

@@ -8,7 +8,7 @@ Source: https://grafana.com/docs/k6/latest/using-k6/scenarios/
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place
@@ -28,7 +28,7 @@ from loadgate.config.load import (
 )
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.errors import Problem, nearest
-from loadgate.units import UnitError
+from loadgate.units import RATE_LIMIT, UnitError
 
 
 def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]) -> LoadSpec:
@@ -67,6 +67,9 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
         else:
             start_rate = own.take("startRate", fields.number, 0.0) / unit
             stages = _stages(own, per_second=unit)
+        for key, highest in (("rate", rate), ("startRate", start_rate), ("stages", _highest(stages))):
+            if highest > RATE_LIMIT:
+                own.report(f"`{key}` {own.where} is more than any machine can start", key, f"most: {RATE_LIMIT:,}/s")
         pre_allocated, max_vus = _vu_limits(own)
     load = LoadSpec(
         name=name,
@@ -140,6 +143,10 @@ def _target(duration: float) -> fields.Reader[StageText]:
             raise fields.Refusal(Problem(f"{place.what}: {error.message}", node.span, error.hint or "")) from None
 
     return read
+
+
+def _highest(stages: Sequence[Stage]) -> float:
+    return max((stage.target for stage in stages), default=0.0)
 
 
 def _stages(own: Fields, per_second: float | None) -> tuple[Stage, ...]:

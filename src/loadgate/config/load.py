@@ -5,12 +5,13 @@ Source: https://grafana.com/docs/k6/latest/using-k6/scenarios/executors/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from loadgate.units import UnitError, format_duration, parse_duration, parse_rate
+from loadgate.units import RATE_LIMIT, UnitError, format_duration, parse_duration, parse_rate
 
 GRACEFUL_STOP: Final = 30.0
 GRACEFUL_RAMP_DOWN: Final = 30.0
@@ -136,7 +137,8 @@ def parse_stage(text: str) -> StageText:
 def stage_text(duration: float, target: str) -> StageText:
     """The stage of `duration` seconds to `target`, "100" or "500/s". Raises UnitError."""
     try:
-        return StageText(duration, parse_rate(target), "/" in target)
+        per_second = "/" in target
+        return StageText(duration, parse_rate(target, most=RATE_LIMIT if per_second else math.inf), per_second)
     except UnitError:
         hint = "give VUs, for example 100, or a rate, for example 500/s"
         raise UnitError(f"`{target[:40]}` is not what a stage can go to", hint) from None
