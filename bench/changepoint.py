@@ -224,9 +224,9 @@ def body(scale: float) -> str:
             "Series of 100 runs with a step in the middle, or 12 runs before the end (any change found; within 3 runs\n"
             "of it), and of 250 runs with a level that lasts 20 (both ends within 3 runs). Otava's are within 3 runs:",
             found(scale),
-            "The same question put to plainer ways, which both know of one split only. Lag differences know the correlation\n"
-            "half as well, and pay for it with a higher limit; shuffled blocks see a step in the middle best, and hardly any\n"
-            "other, and their level is not held where runs are alike.",
+            "The same question put to plainer ways, which look for one split only: what they need not look for makes them\n"
+            "surer of one step, and blind to a level that comes and goes. Shuffled blocks see a step in the middle best, and\n"
+            "hardly any other, and do not hold their level where runs are alike.",
             ways(scale),
             "20 % over 100 runs at 3 % noise: any change found, and called a drift:",
             drifts(scale),
