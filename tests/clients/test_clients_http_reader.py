@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import brotli
@@ -329,21 +328,24 @@ def test_noise_for_a_reply_is_a_counted_error_or_a_reply_and_nothing_else(
     async def main(here: Talk) -> None:
         here.stack.connector = MemoryConnector(lambda _: pieces)
         user = here.user()
+        spoiled = 0
         for asked in (1, 2):
             response = await user.request(method, "http://a.test/", redirects=3)
             failed, total = here.failed()
             if response.error is None:
                 assert response.status >= 200
-                with suppress(BodyError):
+                try:
                     assert len(response.body) < 10_000
                     assert response.text is not None
+                except BodyError:
+                    spoiled += 1  # a reply all the same: counted as an error, not as failed
             else:
                 assert response.error in (ErrorKind.PROTOCOL, ErrorKind.CUT, ErrorKind.RESET), response
                 assert response.error_text.isprintable() and len(response.error_text) < 400
             errors = sum(count for count, _ in here.errors().values())
             assert errors <= asked
             assert total >= asked
-            assert failed >= errors or response.error is None
+            assert failed + spoiled >= errors
             assert sum(here.counts().values()) == total
             assert response.timings.duration >= 0 <= response.timings.receiving
 
