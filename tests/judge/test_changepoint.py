@@ -194,6 +194,24 @@ def test_a_creeping_level_is_a_drift_and_a_step_is_none() -> None:
     assert falling.change == pytest.approx(-1.2, abs=0.05)
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.005, 0.02, 0.05])
+@pytest.mark.parametrize(("runs", "change"), [(30, 1.0), (60, 0.6), (100, -0.5), (200, 0.5)])
+def test_the_clearer_a_drift_the_surer_it_is_one(runs: int, change: float, sigma: float) -> None:
+    noise = np.random.default_rng(28).normal(0.0, sigma, runs)
+    found = find_changes(np.linspace(100.0, 100.0 * (1 + change), runs) * np.exp(noise))
+    assert found.drift is not None
+    assert found.drift.change == pytest.approx(change, abs=0.12)
+    assert found.p < 0.001
+
+
+def test_stairs_are_no_drift() -> None:
+    for sigma in (0.0, 0.01, 0.02):
+        noise = np.random.default_rng(29).normal(0.0, sigma, 160)
+        found = find_changes(100 * np.exp(np.repeat([0.0, 0.2, 0.3, 0.6], 40) + noise))
+        assert found.drift is None
+        assert [change.index for change in found.changes] == pytest.approx([40, 80, 120], abs=1)
+
+
 def test_impossible_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="alpha must lie between 0 and 1, not 0"):
         find_changes([1.0] * 20, alpha=0.0)

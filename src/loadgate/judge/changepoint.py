@@ -46,7 +46,7 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Segmentation:
     changes: tuple[Change, ...]
-    """In the order of the runs."""
+    """In the order of the runs; of a drift, the steps that come closest to it."""
     drift: Drift | None
     """What the changes are instead, where a straight line explains the series better than steps do."""
     p: float
@@ -74,14 +74,16 @@ def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, leas
         return Segmentation((), None, whole.p, len(series))
     # logarithms where there are any, so that a step is a factor: that is what a change of code mostly is
     scaled = np.log(series) if bool((series > 0.0).all()) else series
-    cuts = _cuts(series, whole, alpha, least)
-    cuts = _placed(scaled, cuts, least)
-    cuts, weakest = _upheld(series, cuts, alpha)
-    if not cuts:
-        return Segmentation((), None, max(whole.p, weakest), len(series))
-    cuts = _placed(scaled, cuts, least)
-    edges = [0, *cuts, len(series)]
-    levels = [series[begin:end] for begin, end in pairwise(edges)]
+    cuts = _placed(scaled, _cuts(series, whole, alpha, least), least)
+    # before steps are weighed one by one: no step of a drift holds up where the level creeps on both sides of it
+    creeping = drift(series, cuts, alpha)
+    if creeping is None:
+        cuts, weakest = _upheld(series, cuts, alpha)
+        if not cuts:
+            return Segmentation((), None, max(whole.p, weakest), len(series))
+        cuts = _placed(scaled, cuts, least)
+        creeping = drift(series, cuts, alpha)
+    levels = np.split(series, cuts)
     correlation = correlation_within(series, cuts)
     changes = tuple(
         _change(
@@ -91,9 +93,9 @@ def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, leas
             step_p(np.concatenate((before, after)), len(before), correlation),
             correlation,
         )
-        for cut, before, after in zip(cuts, levels, levels[1:], strict=False)
+        for cut, (before, after) in zip(cuts, pairwise(levels), strict=True)
     )
-    return Segmentation(changes, drift(series, cuts, alpha), whole.p, len(series))
+    return Segmentation(changes, creeping, whole.p, len(series))
 
 
 def _cuts(series: Floats, whole: Stretch, alpha: float, least: int) -> list[int]:
