@@ -59,13 +59,14 @@ def update_baseline(
         raise LoadgateError(f"run {run.id} is the baseline `{old}` already", "name a newer run with --run")
     compared = Gate(spec, store).compare([base.result], [head], (old, run.id)).regardless()
     verdict = decide_gate(Verdict(Word.PASS), compared)
-    if verdict.word is Word.FAIL and not (force and reason.strip()):
+    unfit = verdict.word in (Word.FAIL, Word.INVALID)
+    if unfit and not (force and reason.strip()):
         raise LoadgateError(
             f"run {run.id} is no baseline to take the place of `{old}`: {verdict.reasons[0]}",
             "where that is meant to stay, say why: --force --reason TEXT",
         )
-    worse = f"worse than {old}: {reason}" if verdict.word is Word.FAIL else reason
-    return Outcome(store.save_baseline(new, run, reason=worse, force=force), compared, verdict)
+    said = f"{verdict.reasons[0]}: {reason}" if unfit else reason
+    return Outcome(store.save_baseline(new, run, reason=said, force=force), compared, verdict)
 
 
 def find_baseline(name: str, store: Store | None) -> Baseline:

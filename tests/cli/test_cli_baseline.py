@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.support.target import running_target
 
 FAST = {"latency": {"shape": "fixed", "ms": 4.0}}
 SLOW = {"latency": {"shape": "fixed", "ms": 12.0}}
-LOAD = ("--vus", "4", "--duration", "2s")
+LOAD = ("--vus", "4", "--duration", "1s")
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,22 @@ def listed(folder: Path, *words: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def history(target: str, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def first(target: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one run of the fast target, which is the baseline `v1`."""
+    folder = tmp_path_factory.mktemp("first")
     set_chaos(target, FAST)
-    assert run(target, tmp_path).code == 0
-    assert loadgate("baseline", "save", "v1", cwd=tmp_path).code == 0
-    return tmp_path
+    assert run(target, folder).code == 0
+    assert loadgate("baseline", "save", "v1", cwd=folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def history(first: Path, tmp_path: Path) -> Path:
+    """A copy of it, to do with as one likes."""
+    folder = tmp_path / "here"
+    shutil.copytree(first, folder)
+    return folder
 
 
 def test_a_regression_fails_after_fresh_runs_showed_it_again(target: str, history: Path) -> None:
@@ -109,7 +119,7 @@ def test_a_single_pair_of_runs_says_that_its_noise_is_assumed(target: str, histo
 
 
 def test_another_load_is_not_compared(target: str, history: Path) -> None:
-    load = ("--rate", "50/s", "--duration", "2s")
+    load = ("--rate", "50/s", "--duration", "1s")
     done = loadgate("run", "--url", f"{target}/users", *load, "--baseline", "v1", cwd=history)
     assert done.code == 3
     assert done.last.startswith("INVALID  not comparable with v1")
@@ -159,7 +169,7 @@ def test_history_is_carried_by_a_plain_file(history: Path, tmp_path: Path) -> No
 
 
 def test_a_project_names_its_baseline_and_its_limits(target: str, history: Path) -> None:
-    project = "target: {url: URL}\nprofiles: {quick: {vus: 4, duration: 2s}}\ngate: {baseline: first, confirm: 0}\n"
+    project = "target: {url: URL}\nprofiles: {quick: {vus: 4, duration: 1s}}\ngate: {baseline: first, confirm: 0}\n"
     (history / "loadgate.yml").write_text(project.replace("URL", target))
     set_chaos(target, FAST)
     first = loadgate("run", "quick", cwd=history)

@@ -57,6 +57,15 @@ def test_a_figure_that_is_not_a_number_was_not_measured() -> None:
     assert row(result({P95: 1.0}), result({P95: math.nan})).word is Change.MISSING
 
 
+def test_a_percentile_that_had_too_few_samples_is_unsure_and_not_missing() -> None:
+    """A slower service gets fewer requests: that must not make its regression an invalid run."""
+    p50, p95 = SeriesName("", "http_req_duration", "p50"), SeriesName("", "http_req_duration", "p95")
+    compared = compare([result({p50: 4.0, p95: 5.0})], [result({p50: 12.0})], gate=GATE)
+    assert {row.series: row.word for row in compared.rows} == {p50: Change.WORSE, p95: Change.UNSURE}
+    compared = compare([result({p50: 12.0})], [result({p50: 4.0, p95: 5.0})], gate=GATE)
+    assert {row.series: row.word for row in compared.rows} == {p50: Change.BETTER, p95: Change.UNSURE}
+
+
 # -- zero
 
 

@@ -55,14 +55,14 @@ def compare(
     `noise` is what history says of the series; `only` restricts the comparison to some of them; `names` are what the user
     calls the two sides.
     """
-    sides = [_by_series(base), _by_series(head)]
+    sides, rare = [_by_series(base), _by_series(head)], [_too_rare(base), _too_rare(head)]
     wanted = set(only) if only is not None else None
     rows: list[Row] = []
     for series in dict.fromkeys([*sides[0], *sides[1]]):
         if wanted is None or series in wanted:
-            rows.append(
-                _row(series, sides[0].get(series, []), sides[1].get(series, []), gate, (noise or {}).get(series))
-            )
+            row = _row(series, sides[0].get(series, []), sides[1].get(series, []), gate, (noise or {}).get(series))
+            missing = rare[1] if row.word is Change.MISSING else rare[0] if row.word is Change.NEW else frozenset()
+            rows.append(replace(row, word=Change.UNSURE) if series[:2] in missing else row)
     before, after = _side(names[0], base), _side(names[1], head)
     notes = ("base and head are the same run",) if set(before.ids) & set(after.ids) else ()
     return Comparison(before, after, _decide(rows), tuple(_mismatches(base, head)), notes)
@@ -80,6 +80,12 @@ def _by_series(results: Sequence[Result]) -> dict[SeriesName, list[Figure]]:
             if not math.isnan(figure.estimate.value):
                 found.setdefault(figure.series, []).append(figure)
     return found
+
+
+def _too_rare(results: Sequence[Result]) -> frozenset[tuple[str, ...]]:
+    """Steps and metrics of which a run of our own leaves out percentiles, for want of samples. They were measured."""
+    ours = [result for result in results if result.tool == "loadgate"]
+    return frozenset(figure.series[:2] for run in ours for figure in run.figures if figure.series.statistic == "p50")
 
 
 def _row(series: SeriesName, base: list[Figure], head: list[Figure], gate: GateSpec, noise: Noise | None) -> Row:
@@ -246,7 +252,7 @@ def _decide(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _worded(row: Row) -> Row:
-    if row.word in (Change.NEW, Change.MISSING):
+    if math.isnan(row.change):
         return row
     sure = row.p < ALPHA and not row.low <= 0.0 <= row.high
     if sure and _matters(row, row.change):

@@ -66,7 +66,7 @@ def _reasons(comparison: Comparison) -> list[str]:
         found.append(f"not in {base}, so compared with nothing: {_names(new)}")
     if not any(row.limit.gating for row in comparison.rows):
         found.append(f"no figure that gates is both in {base} and in this run")
-    unsure = sorted(comparison.unsettled, key=lambda row: -row.detectable)
+    unsure = sorted(comparison.unsettled, key=lambda row: -row.detectable if row.detectable == row.detectable else 0.0)
     if unsure:
         found.append(f"could be worse than {base} by more than the limit: {_names(unsure)}; {_advice(unsure)}")
     return found
@@ -90,6 +90,8 @@ def _moved(row: Row) -> str:
 def _advice(unsure: Sequence[Row]) -> str:
     """How large a change these runs could have found, in the figure that is known least."""
     row = unsure[0]
+    if math.isnan(row.detectable):
+        return "there were too few samples"
     size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable * 100:.2g} %"
     return f"a change of {size} in {row.series.words} is the smallest these runs could find"
 
