@@ -14,9 +14,9 @@ import pytest
 from tests.support.command import Done, loadgate
 from tests.support.target import running_target
 
-FAST = {"latency": {"shape": "fixed", "ms": 4.0}}
-SLOW = {"latency": {"shape": "fixed", "ms": 12.0}}
-LOAD = ("--vus", "4", "--duration", "1s")
+FAST = {"latency": {"shape": "fixed", "ms": 20.0}}
+SLOW = {"latency": {"shape": "fixed", "ms": 60.0}}
+LOAD = ("--vus", "16", "--duration", "1s")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_run_that_is_worse_becomes_no_baseline(target: str, history: Path) -> 
 
 
 def test_a_target_that_became_faster_is_no_failure(target: str, history: Path) -> None:
-    set_chaos(target, {"latency": {"shape": "fixed", "ms": 1.0}})
+    set_chaos(target, {"latency": {"shape": "fixed", "ms": 5.0}})
     done = run(target, history, "--baseline", "v1")
     assert done.code == 0
     assert "▼ better" in done.out
@@ -169,7 +169,7 @@ def test_history_is_carried_by_a_plain_file(history: Path, tmp_path: Path) -> No
 
 
 def test_a_project_names_its_baseline_and_its_limits(target: str, history: Path) -> None:
-    project = "target: {url: URL}\nprofiles: {quick: {vus: 4, duration: 1s}}\ngate: {baseline: first, confirm: 0}\n"
+    project = "target: {url: URL}\nprofiles: {quick: {vus: 16, duration: 1s}}\ngate: {baseline: first, confirm: 0}\n"
     (history / "loadgate.yml").write_text(project.replace("URL", target))
     set_chaos(target, FAST)
     first = loadgate("run", "quick", cwd=history)
