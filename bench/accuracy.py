@@ -96,7 +96,7 @@ class DelayServer:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parent.parent,
-            preexec_fn=pinned(core),
+            preexec_fn=pinned(core, first=True),
             start_new_session=True,
         )
 
@@ -181,7 +181,7 @@ class Runner:
             command = [self.program, "run", "--url", server.url, "--rate", f"{rate}/s", "--duration", f"{seconds}s"]
             command += ["--quiet", "--summary", str(summary), "--out", str(self.folder / shape)]
             others = Others()
-            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0)
+            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0, first=True)
             share = others.share()
         if usage.status != 0:
             raise BenchError(f"loadgate ended with exit code {usage.status}:\n{usage.output[-3000:]}")
@@ -201,7 +201,7 @@ class Runner:
             port = server.url.rstrip("/").rpartition(":")[2]
             command = [sys.executable, "-m", "bench.bare", port, "--rate", str(rate), "--seconds", str(seconds)]
             others = Others()
-            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0)
+            usage = run(command, core=self.cores[0], patience=seconds + GRACE, window=(0.0, 0.0), every=1.0, first=True)
             share = others.share()
         truth = server.log()
         if usage.status != 0 or (figures := json.loads(usage.output))["count"] != len(truth):
@@ -261,10 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Version: {tools.LOADGATE.version(program)}; commit {machine.commit()}.\n"
             "Command: `python -m bench.accuracy` (as `scripts/bench` runs it)."
         )
+        priority = "in real time (SCHED_FIFO)" if machine.may_be_first() else "which others may take from them"
         setting = (
             f"Service times at {options.rate} requests/s for {options.seconds} s, beside the times the server logged from "
-            "having read a request to having\nwritten its reply (server and generator each have a core to themselves); "
-            f"medians of {options.rounds} rounds.\n`others` is the most of a core that other programs "
+            "having read a request to having\nwritten its reply (server and generator each have a core to themselves, "
+            f"{priority}); medians of {options.rounds} rounds.\n`others` is the most of a core that other programs "
             f"had in a round (rounds with more than {DISTURBED:.0%} are taken again, {TRIES} times at most).\n"
             "`bare client` is the difference of a client in Python that does nothing but send and take the time: what this "
             "machine and the event loop\nadd for anybody."

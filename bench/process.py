@@ -39,11 +39,13 @@ def run(
     window: tuple[float, float],
     environment: Mapping[str, str] | None = None,
     every: float = 0.1,
+    first: bool = False,
 ) -> Usage:
     """Run `command` on `core`. Raises BenchError when it is not done after `patience` seconds.
 
     `window` is from when to when, in seconds since the start, the program does the same thing all the time. It is looked
-    at every so many seconds: looking costs about a millisecond, which a program that measures time may feel.
+    at every so many seconds: looking costs about a millisecond, which a program that measures time may feel. `first` is
+    that of `pinned`.
     """
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
@@ -53,7 +55,7 @@ def run(
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            preexec_fn=pinned(core),
+            preexec_fn=pinned(core, first=first),
             start_new_session=True,
         )
         watch = _Watch(process.pid, window)
