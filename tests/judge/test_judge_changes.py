@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def test_a_step_is_found_with_the_commits_it_came_between() -> None:
 def test_which_way_is_worse_comes_from_the_direction() -> None:
     assert only([step(30, direction=Direction.HIGHER)]).worse is False
     assert only([step(30, to=80.0, direction=Direction.HIGHER)]).worse is True
+
+
+def test_a_change_of_a_share_is_a_difference() -> None:
+    share = replace(track([0.2] * 30 + [0.3] * 30), unit="share")
+    found = only([share])
+    assert found.change == pytest.approx(0.1, abs=0.01)
+    assert found.interval[0] < 0.1 < found.interval[1] < 0.2
 
 
 def test_a_change_is_new_until_runs_followed_it() -> None:

@@ -168,7 +168,7 @@ def _of_track(track: Track, found: Segmentation, reasons: Reasons) -> list[Chang
             first_after=track.runs[last],
             before=drift.begin,
             after=drift.end,
-            change=drift.change,
+            change=_moved(track, drift.begin, drift.change),
             interval=(math.nan, math.nan),
             p=drift.p,
             shape=Shape.DRIFT,
@@ -191,14 +191,19 @@ def _of_track(track: Track, found: Segmentation, reasons: Reasons) -> list[Chang
                 first_after=track.runs[change.index],
                 before=change.before,
                 after=change.after,
-                change=change.change,
-                interval=change.interval,
+                change=_moved(track, change.before, change.change),
+                interval=tuple(_moved(track, change.before, bound) for bound in change.interval),  # type: ignore[arg-type]
                 p=change.p,
                 shape=Shape.STEP,
                 state=state,
             )
         )
     return [_acknowledged(point, reasons) for point in points]
+
+
+def _moved(track: Track, before: float, relative: float) -> float:
+    """A relative change as it is told: of a share, the difference."""
+    return before * relative if track.unit == "share" and before else relative
 
 
 def _acknowledged(point: ChangePoint, reasons: Reasons) -> ChangePoint:
