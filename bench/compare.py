@@ -254,7 +254,7 @@ def _show(title: str, setting: str, table: str, bars: Sequence[Bar], about: str,
     promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
     print(f"\n{table}\n\n{promises}\n")
     if options.write:
-        results.write(title, f"{setting}\n\n{table}\n\n{promises}\n\n{about}")
+        results.write(f"{title}, {machine.cpu()}", f"{setting}\n\n{table}\n\n{promises}\n\n{about}")
 
 
 def _programs(loadgate: str | None) -> tuple[dict[str, str], list[str]]:

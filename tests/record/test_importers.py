@@ -22,6 +22,8 @@ DATA = Path(__file__).parent.parent / "data"
 SAMPLES = [sample for tool in sorted(DATA.iterdir()) for sample in sorted(tool.iterdir()) if sample.name != "ORIGIN.md"]
 FILES = [sample for sample in SAMPLES if sample.is_file()]
 
+FUZZ = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
 any_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.relative_to(DATA)))
 any_file = pytest.mark.parametrize("sample", FILES, ids=lambda sample: str(sample.relative_to(DATA)))
 
@@ -71,9 +73,21 @@ def test_line_ends_and_a_byte_order_mark_change_nothing(sample: Path, tmp_path: 
 
 
 @any_file
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(FUZZ, max_examples=8)
 @given(choice=st.data())
 def test_a_damaged_one_is_read_or_refused(sample: Path, choice: st.DataObject, tmp_path: Path) -> None:
+    read_or_refused(sample, choice, tmp_path)
+
+
+@pytest.mark.slow
+@any_file
+@settings(FUZZ, max_examples=150)
+@given(choice=st.data())
+def test_however_it_is_damaged_it_is_read_or_refused(sample: Path, choice: st.DataObject, tmp_path: Path) -> None:
+    read_or_refused(sample, choice, tmp_path)
+
+
+def read_or_refused(sample: Path, choice: st.DataObject, tmp_path: Path) -> None:
     damaged = tmp_path / sample.name
     damaged.write_bytes(_damaged(sample.read_bytes(), choice))
     try:

@@ -189,7 +189,7 @@ def normal_scores(series: Floats) -> Floats:
     All 0 where the values of a row are all the same.
     """
     rows, n = series.shape
-    order = np.argsort(series, axis=1, kind="stable")
+    order = np.argsort(series, axis=1)  # ties may stand in any order: they share their scores
     ordered = np.take_along_axis(series, order, axis=1)
     first = np.ones((rows, n), dtype=np.bool_)
     first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
@@ -300,6 +300,9 @@ def _points(n: int) -> list[float]:
 
 def _variance(length: Integers, n: int, correlation: Floats) -> Floats:
     """Variance of the sum of `length` of `n` scores of an AR(1) series, of which the sum over all is 0."""
+    if not correlation.any():  # powers are the dearest part of a scan
+        uncorrelated: Floats = length * (1 - length / n) * np.ones_like(correlation)
+        return uncorrelated
     alone = length * (1 + correlation) / (1 - correlation)
     alone = alone - 2 * correlation * (1 - correlation**length) / (1 - correlation) ** 2
     variance: Floats = alone * (1 - length / n)
