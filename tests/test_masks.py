@@ -134,6 +134,7 @@ HARD = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HARD)
 def test_a_long_text_is_read_in_time_that_grows_as_it_does(piece: str) -> None:
     """No time is measured: a search that begins again at every character would need minutes to days for each."""

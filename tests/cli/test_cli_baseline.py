@@ -74,6 +74,7 @@ def test_a_regression_fails_after_fresh_runs_showed_it_again(target: str, histor
     assert "▲ worse" in shown.out and shown.last == done.last
 
 
+@pytest.mark.slow
 def test_a_run_that_is_worse_becomes_no_baseline(target: str, history: Path) -> None:
     set_chaos(target, SLOW)
     assert run(target, history, "--baseline", "v1").code == 1
@@ -118,6 +119,7 @@ def test_a_single_pair_of_runs_says_that_its_noise_is_assumed(target: str, histo
     assert "noise between runs assumed" in done.out
 
 
+@pytest.mark.slow
 def test_another_load_is_not_compared(target: str, history: Path) -> None:
     load = ("--rate", "50/s", "--duration", "1s")
     done = loadgate("run", "--url", f"{target}/users", *load, "--baseline", "v1", cwd=history)
@@ -125,6 +127,7 @@ def test_another_load_is_not_compared(target: str, history: Path) -> None:
     assert done.last.startswith("INVALID  not comparable with v1")
 
 
+@pytest.mark.slow
 def test_a_baseline_in_a_file_serves_where_there_is_no_history(target: str, history: Path, tmp_path: Path) -> None:
     saved = loadgate("baseline", "save", "v1-file", "--file", "perf/v1.json", cwd=history)
     assert saved.code == 0
@@ -142,6 +145,7 @@ def test_a_baseline_file_that_is_not_there_is_an_error_before_the_load(target: s
     assert "there is no file perf/v1.json" in done.err
 
 
+@pytest.mark.slow
 def test_a_newer_baseline_follows_an_older_one(target: str, history: Path) -> None:
     set_chaos(target, FAST)
     assert run(target, history).code == 0
@@ -156,6 +160,7 @@ def test_a_newer_baseline_follows_an_older_one(target: str, history: Path) -> No
     assert "is no baseline to take the place of `v2`" in worse.err
 
 
+@pytest.mark.slow
 def test_history_is_carried_by_a_plain_file(history: Path, tmp_path: Path) -> None:
     assert loadgate("history", "export", "all.jsonl.zst", cwd=history).code == 0
     other = tmp_path / "other"
@@ -168,6 +173,7 @@ def test_history_is_carried_by_a_plain_file(history: Path, tmp_path: Path) -> No
     assert loadgate("history", "prune", "--keep", "0", cwd=other).out == "deleted  0 runs\n"
 
 
+@pytest.mark.slow
 def test_a_project_names_its_baseline_and_its_limits(target: str, history: Path) -> None:
     project = "target: {url: URL}\nprofiles: {quick: {vus: 16, duration: 1s}}\ngate: {baseline: first, confirm: 0}\n"
     (history / "loadgate.yml").write_text(project.replace("URL", target))

@@ -32,6 +32,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "signal 9, SIGKILL"), (signal.SIGTERM, "exit code 0")])
 def test_a_target_that_dies_in_mid_run_is_no_failure_of_a_service(tmp_path: Path, number: int, name: str) -> None:
     record = tmp_path / "loadgate-out" / "run.json"
@@ -51,6 +52,7 @@ def test_a_target_that_dies_in_mid_run_is_no_failure_of_a_service(tmp_path: Path
     assert name in verdict.reasons[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.1, 0.2, 0.4, 0.8])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_end_while_the_target_starts_is_quiet(tmp_path: Path, moment: float, number: int) -> None:

@@ -33,6 +33,7 @@ def test_a_slower_jtl_is_worse_and_an_equal_one_is_not(tmp_path: Path) -> None:
     assert equal.code == 0, equal.out + equal.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", ["k6/summary-export.json", "wrk/wrk-latency.txt", "gatling/simulation-3.9.log"])
 def test_what_is_imported_is_in_the_history(sample: str, tmp_path: Path) -> None:
     done = loadgate("history", "import", DATA / sample, cwd=tmp_path)

@@ -77,6 +77,7 @@ def test_a_header_that_files_requests_would_carry_is_looked_at_too(tmp_path: Pat
     assert "has a line break in it" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["target", "step"])
 @pytest.mark.parametrize("said", ["Content-Length: 5", "x: '${env.BROKEN}'"])
 def test_a_header_in_a_file_that_cannot_be_sent(tmp_path: Path, where: str, said: str) -> None:
@@ -163,6 +164,7 @@ def test_a_disk_without_room_for_a_byte(tmp_path: Path, option: tuple[str, ...])
     assert not (tmp_path / "s.json").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_folder(tmp_path: Path, target: str) -> None:
     record = tmp_path / "loadgate-out" / "run.json"
     with start("run", "--url", f"{target}/users", "--vus", "1", "--duration", "60s", cwd=tmp_path) as first:

@@ -36,6 +36,7 @@ def run(folder: Path, target: str, body: str, head: str = HEAD) -> Done:
     return loadgate("run", "load.py", "--url", target, cwd=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "sample"),
     [
@@ -71,6 +72,7 @@ def test_an_iteration_fails_and_the_user_goes_on(tmp_path: Path, target: str, bo
     assert (load.started, load.completed, load.interrupted) == (8, 8, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
@@ -134,6 +136,7 @@ def test_a_thread_that_ends_soon_may_end(tmp_path: Path, target: str) -> None:
     assert "warning" not in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", ["BaseException('x')", "GeneratorExit('x')", "SystemExit(0)", "asyncio.CancelledError('x')"]
 )

@@ -58,6 +58,7 @@ def falling_silent(seconds: float) -> Iterator[str]:
         loop.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "load",
     ["vus: 5, duration: 4s", "rate: 50/s, duration: 4s", 'stages: ["1s:5", "3s:5", "1s:0"], graceful_ramp_down: 1s'],
@@ -74,6 +75,7 @@ def test_a_target_that_falls_silent_is_no_pass(tmp_path: Path, load: str) -> Non
     assert "unanswered" in text, "the requests that wait are counted as errors"
 
 
+@pytest.mark.slow
 def test_a_slow_service_cut_off_by_a_short_grace_is_still_measured(tmp_path: Path) -> None:
     with running_target({"latency": {"shape": "fixed", "ms": 100}}) as url:
         (tmp_path / "loadgate.yml").write_text(

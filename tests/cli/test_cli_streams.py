@@ -58,6 +58,7 @@ def test_a_reader_that_has_gone_changes_no_verdict(
     assert read_run(tmp_path / "loadgate-out").verdict.exit_code == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("report",), ("check",)])
 def test_a_reader_that_has_gone_is_no_failure_of_a_command(recorded: Path, arguments: tuple[str, ...]) -> None:
     assert without_reader(recorded, *arguments, errors_too=False) == 0
@@ -73,6 +74,7 @@ def recorded(tmp_path: Path, target: str) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @needs_full
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "-q"), ("run",), ("report",), ("check",)])
 def test_a_full_disk_under_standard_output_is_one_line_and_the_code_stands(
@@ -121,6 +123,7 @@ def test_a_target_whose_starter_has_gone_ends_without_a_word() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["²", "0", "-3", "", "many", "9" * 5000])
 def test_columns_that_are_no_number_of_columns_are_passed_over(recorded: Path, columns: str) -> None:
     done = loadgate("report", cwd=recorded, env={"COLUMNS": columns})
@@ -128,6 +131,7 @@ def test_columns_that_are_no_number_of_columns_are_passed_over(recorded: Path, c
     assert done.last.startswith("PASS  no threshold was set") and done.last.endswith("exit 0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [1, 8, 20, 26, 27, 31, 40])
 def test_the_last_line_is_whole_however_narrow_the_screen(tmp_path: Path, target: str, columns: int) -> None:
     arguments = ("--url", f"{target}/status/500", "--iterations", "3", "--quiet")

@@ -110,6 +110,7 @@ def test_what_yaml_allows_and_we_do_not_is_a_problem_beside_the_tree(text: str, 
     assert problem.message == message
 
 
+@pytest.mark.slow
 def test_nesting_and_aliases_cannot_exhaust_the_program() -> None:
     with pytest.raises(ConfigError, match="nested too deeply"):
         parse_source("[" * 5000, "f.yml")

@@ -22,6 +22,7 @@ def counts_memory(recorder: Recorder) -> int:
     return sum(tally.histogram.nbytes for tally in tallies if isinstance(tally, TrendTally))
 
 
+@pytest.mark.slow
 def test_memory_is_flat_for_an_hour_at_ten_thousand_exchanges_a_second() -> None:
     recorder = Recorder(start=START)
     ids = declare(recorder, 2)

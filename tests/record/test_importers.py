@@ -73,7 +73,7 @@ def test_line_ends_and_a_byte_order_mark_change_nothing(sample: Path, tmp_path: 
 
 
 @any_file
-@settings(FUZZ, max_examples=8)
+@settings(FUZZ, max_examples=3)
 @given(choice=st.data())
 def test_a_damaged_one_is_read_or_refused(sample: Path, choice: st.DataObject, tmp_path: Path) -> None:
     read_or_refused(sample, choice, tmp_path)

@@ -117,6 +117,7 @@ def _peak(path: Path, rows: int) -> int:
     return most
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "large.jtl"
     _peak(path, 1000)  # what is loaded once

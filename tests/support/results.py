@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
 from loadgate.record.result import Figure, Result, SeriesName
@@ -20,7 +22,7 @@ def figure(series: SeriesName, value: float | Estimate) -> Figure:
 
 
 def result(
-    figures: dict[SeriesName, float | Estimate] | dict[SeriesName, float] | dict[SeriesName, Estimate],
+    figures: Mapping[SeriesName, float | Estimate],
     *,
     id: str = "a",
     machine: str = "",
