@@ -57,17 +57,18 @@ def _reasons(comparison: Comparison) -> list[str]:
     missing = comparison.having(Change.MISSING)
     if missing:
         found.append(f"not measured, but in {base}: {_names(missing)}")
-    worse = sorted(comparison.having(Change.WORSE), key=lambda row: -_beyond(row))
+    worse = sorted(comparison.having(Change.WORSE), key=lambda row: (bool(row.series.step), -_beyond(row)))
     found += [f"{row.series.words} is worse than {base}: {_moved(row)}" for row in worse[:NAMED]]
     if len(worse) > NAMED:
-        found.append(f"{len(worse) - NAMED} more figures are worse than {base}")
+        more = len(worse) - NAMED
+        found.append(f"{more} more figure{' is' if more == 1 else 's are'} worse than {base}")
     new = comparison.having(Change.NEW)
     if new:
         found.append(f"not in {base}, so compared with nothing: {_names(new)}")
     if not any(row.limit.gating for row in comparison.rows):
         found.append(f"no figure that gates is both in {base} and in this run")
     unsure = sorted(comparison.unsettled, key=lambda row: -row.detectable if row.detectable == row.detectable else 0.0)
-    if unsure:
+    if unsure and not worse:
         found.append(f"could be worse than {base} by more than the limit: {_names(unsure)}; {_advice(unsure)}")
     return found
 

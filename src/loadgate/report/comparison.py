@@ -85,7 +85,7 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     return [
         Column("", [MARKS[row.word][0] for row in rows], inks=inks),
         Column("step", [row.series.step for row in rows], least=12),
-        Column("figure", [str(row.series._replace(step="")) for row in rows], least=16),
+        Column("figure", [str(row.series._replace(step="")) for row in rows], least=21),
         Column("base", [_amount(row, row.base) for row in rows], Align.RIGHT, drop=1),
         Column("head", [_amount(row, row.head) for row in rows], Align.RIGHT),
         Column("change", [_change(row) for row in rows], Align.RIGHT, inks=inks),
