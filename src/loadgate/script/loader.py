@@ -51,6 +51,11 @@ def _run(path: Path) -> ModuleType:
         raise ConfigError([_noted(problem_of(error, f"{path.name}: {describe_plain(error)}"), note)]) from None
     except SyntaxError as error:
         raise ConfigError([_unreadable(error, path)]) from None
+    except ValueError as error:
+        if "null bytes" in str(error):  # Python before 3.11.4 had no SyntaxError for them
+            syntax = SyntaxError(str(error)).with_traceback(error.__traceback__)
+            raise ConfigError([_unreadable(syntax, path)]) from None
+        raise ConfigError([problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")]) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever it is called
