@@ -19,11 +19,12 @@ REPLY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 @contextmanager
-def falling_silent(seconds: float) -> Iterator[str]:
-    """A server that answers for `seconds` after its first request, and never again."""
+def falling_silent(seconds: float, *, dying: bool = False) -> Iterator[str]:
+    """A server that answers for `seconds` after its first request, and never again; `dying`: it refuses connections then."""
     loop = asyncio.new_event_loop()
     ready: asyncio.Future[int] = loop.create_future()
     first = [0.0]
+    servers: list[asyncio.Server] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -32,6 +33,9 @@ def falling_silent(seconds: float) -> Iterator[str]:
                 if time.monotonic() - first[0] < seconds:
                     await asyncio.sleep(0.005)
                     writer.write(REPLY)
+                elif dying:
+                    servers[0].close()
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -39,6 +43,7 @@ def falling_silent(seconds: float) -> Iterator[str]:
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        servers.append(server)
         ready.set_result(server.sockets[0].getsockname()[1])
         await over.wait()
         server.close()
@@ -56,6 +61,16 @@ def falling_silent(seconds: float) -> Iterator[str]:
         loop.call_soon_threadsafe(over.set)
         thread.join()
         loop.close()
+
+
+@pytest.mark.parametrize("load", [("--rate", "100/s"), ("--vus", "3")])
+def test_a_target_that_dies_is_no_pass_though_refusals_are_fast(tmp_path: Path, load: tuple[str, str]) -> None:
+    with falling_silent(0.8, dying=True) as url:
+        limit = ("--threshold", "http_req_duration: p(95)<500ms")
+        done = loadgate("run", "--url", url, *load, "--duration", "2s", *limit, cwd=tmp_path)
+    assert done.code == 3, done.out
+    assert "the target stopped answering: no reply came in the last" in done.out
+    assert "requests failed in it" in done.out
 
 
 @pytest.mark.slow

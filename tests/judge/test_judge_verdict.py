@@ -209,3 +209,10 @@ def test_replies_that_were_expected_are_no_failures_whatever_their_status() -> N
     run.close()
     found = facts(run.recorder, state=RunState.COMPLETE, elapsed=1.0, planned=1.0)
     assert (found.exchanges, found.answered, found.failed, found.trouble) == (5, 5, 0, "")
+
+
+@pytest.mark.parametrize(("refused", "word"), [(0, Word.PASS), (2, Word.PASS), (3, Word.INVALID)])
+def test_a_target_that_refuses_at_the_end_has_stopped_answering(refused: int, word: Word) -> None:
+    verdict = decide(replace(FINE, silence=4.0, refused=refused), [HOLDS], HONEST)
+    assert verdict.word is word
+    assert decide(replace(FINE, silence=2.0, refused=refused), [HOLDS], HONEST).word is Word.PASS

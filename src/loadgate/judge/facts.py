@@ -44,6 +44,8 @@ class Facts:
     """Requests that had no reply when the run ended, long after they were sent."""
     silence: float = 0.0
     """Seconds at the end of the planned time in which no reply came."""
+    refused: int = 0
+    """Exchanges that failed without a reply in that time."""
     stopped: str = ""
     """Why users had nothing more to do, if any had not."""
 
@@ -68,7 +70,7 @@ def facts(
         durations = Selection(recorder, protocol.service).tally(recorder.totals())
         if isinstance(durations, TrendTally):
             service.merge(durations)
-    errors = tuple(recorder.errors)
+    errors, last = tuple(recorder.errors), _last_reply(recorder)
     return Facts(
         state=state,
         elapsed=elapsed,
@@ -83,7 +85,8 @@ def facts(
         script_error=_phrase([error for error in errors if error.kind == "script"][:1]),
         loads=tuple(loads),
         unanswered=sum(error.count for error in errors if error.kind == UNANSWERED),
-        silence=max(0.0, min(elapsed, planned) - _last_reply(recorder)),
+        silence=max(0.0, min(elapsed, planned) - last),
+        refused=_failed_after(recorder, last),
         stopped=next((error.sample for error in errors if error.kind == "stopped"), ""),
     )
 
@@ -98,6 +101,18 @@ def _last_reply(recorder: Recorder) -> float:
     }
     ends = [window.end for window in recorder.windows if not replied.isdisjoint(window.tallies)]
     return max(ends, default=0.0)
+
+
+def _failed_after(recorder: Recorder, when: float) -> int:
+    """How many exchanges had no reply in the windows that begin at `when` or later."""
+    failed = [
+        series
+        for protocol in PROTOCOLS
+        for series in Selection(recorder, protocol.failed).series()
+        if "error" in recorder.describe(series).tags
+    ]
+    later = [window.tallies.get(series) for window in recorder.windows if window.start >= when for series in failed]
+    return sum(tally.passes for tally in later if isinstance(tally, RateTally))
 
 
 def _share(recorder: Recorder, metric: str) -> tuple[int, int]:

@@ -31,6 +31,9 @@ from loadgate.units import format_duration
 SILENCE_LIMIT: Final = 0.1
 """Share of the run, at its end, in which a target with requests waiting may say nothing."""
 
+FEWEST_REFUSED: Final = 3
+"""Requests that fail without a reply at the end of a run before the target is taken for gone: one may be its own fault."""
+
 _OPEN: Final = frozenset(executor.value for executor in Executor if executor.open_model)
 _COUNTED: Final = frozenset(executor.value for executor in Executor if executor.counted)
 _PLANNED: Final = _OPEN | _COUNTED
@@ -111,13 +114,19 @@ def _cut_short(facts: Facts, thresholds: Sequence[ThresholdResult]) -> list[str]
 
 
 def _fell_silent(facts: Facts) -> list[str]:
-    """A target that stopped answering: in a closed model its users just wait, and no figure would show it."""
-    if facts.unanswered and facts.silence > SILENCE_LIMIT * min(facts.elapsed, facts.planned):
-        silence = format_duration(round(facts.silence, 1))
-        return [
-            f"the target stopped answering: no reply came in the last {silence}, {facts.unanswered:,} requests wait"
-        ]
-    return []
+    """A target that stopped answering. In a closed model its users just wait, and no figure would show it; one that refuses
+    connections does so fast, and its latency would look better than ever.
+    """
+    if facts.silence <= SILENCE_LIMIT * min(facts.elapsed, facts.planned):
+        return []
+    silence = format_duration(round(facts.silence, 1))
+    if facts.unanswered:
+        end = f"{facts.unanswered:,} requests wait"
+    elif facts.refused >= FEWEST_REFUSED:
+        end = f"{facts.refused:,} requests failed in it"
+    else:
+        return []
+    return [f"the target stopped answering: no reply came in the last {silence}, {end}"]
 
 
 def _cut_off(facts: Facts) -> list[str]:
