@@ -64,6 +64,31 @@ def test_a_change_in_history_is_no_noise(store: Store) -> None:
     assert Gate(GateSpec(), store).noise(BASE, ())[P95].spread == pytest.approx(0.02, rel=0.3)
 
 
+def test_a_build_that_failed_does_not_pass_by_being_run_again(store: Store) -> None:
+    """What failed, and what was unsure of the same commit, is not the noise that the next try is excused with."""
+    random = np.random.default_rng(3)
+    for at, value in enumerate((100.0 * np.exp(random.normal(0.0, 0.01, 10))).tolist()):
+        store.add(replace(head(value, f"good-{at}"), word=Word.PASS, started=1000.0 + at))
+    gate = Gate(GateSpec(), store)
+    for at, word in enumerate([Word.FAIL, Word.FAIL, Word.UNSURE, Word.UNSURE]):
+        store.add(replace(head(140.0, f"bad-{at}"), word=word, started=2000.0 + at, commit="abc"))
+        (found, _) = gate.compare([BASE], [replace(head(140.0, f"try-{at}"), commit="abc")]).rows
+        assert found.word is Change.WORSE
+
+
+def test_two_runs_of_a_slower_build_that_nobody_judged_are_no_noise(store: Store) -> None:
+    random = np.random.default_rng(4)
+    fill(store, [*(100.0 * np.exp(random.normal(0.0, 0.02, 10))).tolist(), 150.0, 150.0])
+    (found, _) = Gate(GateSpec(), store).compare([BASE], [head(150.0)]).rows
+    assert found.word is Change.WORSE
+
+
+def test_where_all_was_unsure_so_far_it_teaches_the_noise(store: Store) -> None:
+    for at, value in enumerate([100.0, 101.0, 99.0, 100.0, 102.0]):
+        store.add(replace(head(value, f"unsure-{at}"), word=Word.UNSURE, started=1000.0 + at))
+    assert Gate(GateSpec(), store).noise(BASE, ())[P95].runs == 5
+
+
 def test_four_runs_are_no_history(store: Store) -> None:
     fill(store, [100.0, 101.0, 99.0, 100.0])
     gate = Gate(GateSpec(), store)

@@ -21,6 +21,9 @@ from loadgate.record.verdict import Word
 from loadgate.store.selection import Selection
 from loadgate.store.store import Store
 
+_PASSED: Final = frozenset((Word.PASS, Word.NO_BASELINE, None))
+_UNSETTLED: Final = _PASSED | {Word.UNSURE}
+
 LOOKED_AT: Final = 200
 """Runs of history, the newest, that noise is learned from."""
 
@@ -49,13 +52,23 @@ class Gate:
             limit=LOOKED_AT,
         )
         history = self.store.history(same)
-        usable = [run.id not in without and run.word is not Word.INVALID for run in history.runs]
-        found = {}
-        for track in history.tracks:
-            values = [value for at, value in zip(track.runs.tolist(), track.values.tolist(), strict=True) if usable[at]]
-            noise = learn(_stretches(values), share=track.series.unit == "share")
-            if noise is not None:
-                found[track.series.name] = noise
+        held = [(run.word, bool(like.commit) and run.commit == like.commit) for run in history.runs]
+        others = [run.id not in without for run in history.runs]
+        found: dict[SeriesName, Noise] = {}
+        # a build that failed and is run again must not become the noise it is excused with: what passed comes first,
+        # and what was unsure counts where too little has passed yet
+        for words in (_PASSED, _UNSETTLED):
+            usable = [
+                other and word in words and not (own and words is _UNSETTLED)
+                for other, (word, own) in zip(others, held, strict=True)
+            ]
+            for track in history.tracks:
+                if track.series.name not in found:
+                    places = zip(track.runs.tolist(), track.values.tolist(), strict=True)
+                    values = [value for at, value in places if usable[at]]
+                    noise = learn(_stretches(values), share=track.series.unit == "share")
+                    if noise is not None:
+                        found[track.series.name] = noise
         return found
 
     def confirm(

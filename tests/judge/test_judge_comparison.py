@@ -14,10 +14,12 @@ from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Learned, Row
 from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.verdict import Word
 from tests.support.results import FAILED, P95, RATE, result
 
 GATE = GateSpec()
 P99 = SeriesName("", "http_req_duration", "p99")
+CHECKS = SeriesName("", "checks", "share")
 KNOWN = Noise(0.01, 20.0)
 
 
@@ -87,6 +89,78 @@ def test_errors_are_counts_and_differences() -> None:
 def test_a_few_errors_more_are_not_beyond_the_limit() -> None:
     base, head = Estimate(0.0, 0.0, math.inf, 10_000), Estimate(0.002, 0.00045, math.inf, 10_000)
     assert row(result({FAILED: base}), result({FAILED: head})).word is Change.SAME
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 1.0), (-0.1, 0.1), (1.0, 0.0)])
+def test_a_figure_around_zero_is_held_against_the_noise_of_its_history(before: float, after: float) -> None:
+    noise = learn([np.random.default_rng(4).normal(0.0, 1.0, 20)], share=False)
+    found = row(result({P95: before}), result({P95: after}), noise)
+    assert found.noise is Learned.HISTORY
+    assert found.word is Change.UNSURE
+    far = row(result({P95: 0.0}), result({P95: 20.0}), noise)
+    assert (far.word, far.low) == (Change.WORSE, math.inf)
+
+
+def test_figures_below_zero_tell_nothing_without_a_history() -> None:
+    assert row(result({P95: -1.0}), result({P95: 3.0})).word is Change.UNSURE
+
+
+def test_a_share_without_a_count_is_known_to_a_few_points() -> None:
+    found = row(result({FAILED: 0.001}), result({FAILED: 0.9}))
+    assert found.word is Change.WORSE
+    assert found.detectable < 0.1
+
+
+def test_all_checks_passed_can_still_be_told_from_what_could_be_missed() -> None:
+    every = Estimate(1.0, 0.0, math.inf, 1000)
+    found = row(result({CHECKS: every}), result({CHECKS: every}))
+    assert 0.0 < found.detectable < 0.01
+
+
+# -- units
+
+
+def test_times_in_different_units_are_compared_as_times() -> None:
+    def figures(value: float, unit: str) -> Result:
+        return replace(result({}), figures=(Figure(P95, unit, Direction.LOWER, Estimate(value)),))
+
+    slower = row(figures(1000.0, "us"), figures(2.0, "ms"))
+    assert slower.word is Change.WORSE
+    assert (slower.base, slower.head) == (pytest.approx(1.0), pytest.approx(2.0))
+    assert row(figures(1.0, "ms"), figures(1000.0, "us")).change == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("unit", "direction"), [("MB", Direction.LOWER), ("ms", Direction.HIGHER)])
+def test_figures_that_mean_something_else_are_not_compared(unit: str, direction: Direction) -> None:
+    other = replace(result({}, id="b"), figures=(Figure(P95, unit, direction, Estimate(5.0)),))
+    compared = compare([result({P95: 5.0})], [other], gate=GATE)
+    assert any("told in different ways" in mismatch for mismatch in compared.mismatches)
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_an_invalid_run_is_compared_with_nothing(side: str) -> None:
+    invalid = replace(result({P95: 5.0}), word=Word.INVALID)
+    sides = ([invalid], [result({P95: 5.0})])
+    compared = compare(*(sides if side == "base" else sides[::-1]), gate=GATE)
+    assert compared.mismatches == (f"the {side} is an invalid run, which measured nothing",)
+
+
+# -- what gates
+
+
+@pytest.mark.parametrize(
+    ("series", "unit", "gates"),
+    [
+        (SeriesName("", "grpc_req_failed", "share"), "share", True),
+        (SeriesName("", "error_rate", ""), "share", True),
+        (SeriesName("", "checks", "share"), "share", True),
+        (SeriesName("", "cache_hits", "share"), "share", False),
+        (SeriesName("", "grpc_req_duration", "p95"), "ms", True),
+        (SeriesName("", "http_req_waiting", "p95"), "ms", False),
+    ],
+)
+def test_errors_of_every_protocol_may_fail_a_build(series: SeriesName, unit: str, gates: bool) -> None:
+    assert GATE.limit(*series, unit, str(series)).gating is gates
 
 
 # -- the three conditions

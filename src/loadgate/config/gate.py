@@ -21,6 +21,9 @@ TIMES: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 CONFIRM: Final = 2
 MOST_CONFIRMED: Final = 20
 
+_FAILURES: Final = ("_failed", "error_rate", "errors", "failures")
+"""How shares of what went wrong are called."""
+
 _PERCENT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?%")
 
 
@@ -133,13 +136,13 @@ def _floor(node: Node, place: Place) -> tuple[float | None, bool]:
 def usual(step: str, metric: str, statistic: str, unit: str) -> Limit:
     """What holds for a figure that has no limit of its own."""
     if unit == "share":
-        return Limit(0.005, gating=metric in ("http_req_failed", "checks"))
+        return Limit(0.005, gating=metric == "checks" or metric.endswith(_FAILURES) or not statistic)
     if metric == "http_reqs":
         return Limit(0.05, gating=not step)
-    if metric.startswith("http_req_"):
-        floor = 0.1 / TIMES.get(unit, 1.0)
+    if "_req_" in metric:
+        floor, of_service = 0.1 / TIMES.get(unit, 1.0), metric.endswith("_req_duration")
         if statistic in ("p50", "avg"):
-            return Limit(0.05, floor, gating=metric == "http_req_duration" and statistic == "p50")
-        return Limit(0.10 if statistic == "p95" else 0.15, floor, metric == "http_req_duration" and statistic == "p95")
+            return Limit(0.05, floor, gating=of_service and statistic == "p50")
+        return Limit(0.10 if statistic == "p95" else 0.15, floor, gating=of_service and statistic == "p95")
     tail = statistic.startswith("p9") or statistic == "max"
     return Limit(0.15 if tail else 0.05, gating=not tail)

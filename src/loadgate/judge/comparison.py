@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from loadgate.config.gate import GateSpec
+from msgspec import structs
+
+from loadgate.config.gate import TIMES, GateSpec
 from loadgate.judge.multiple import holm
 from loadgate.judge.noise import Noise
 from loadgate.judge.student import quantile, two_sided
@@ -24,6 +26,7 @@ from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Comparison, Learned, Row, Side
 from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.verdict import Word
 
 ALPHA: Final = 0.05
 POWER: Final = 0.8
@@ -35,6 +38,8 @@ ASSUMED_ALONE: Final = 0.05
 """The same for a figure that comes without any error."""
 FEWEST_REPEATS: Final = 4.0
 """Degrees of freedom at which runs repeated here tell their noise better than the assumption."""
+UNCOUNTED: Final = 400
+"""Samples behind a share that comes without their number: an error of one in twenty is then known to a point."""
 EXACT: Final = frozenset(("bytes", "count", "B/op", "allocs/op"))
 """Units of what is counted: two such figures that are equal are the same, whatever noise is assumed."""
 DISTURBED: Final = 2.0
@@ -56,6 +61,7 @@ def compare(
     calls the two sides.
     """
     sides, rare = [_by_series(base), _by_series(head)], [_too_rare(base), _too_rare(head)]
+    odd = list(_in_one_unit(*sides))
     wanted = set(only) if only is not None else None
     rows: list[Row] = []
     for series in dict.fromkeys([*sides[0], *sides[1]]):
@@ -65,7 +71,7 @@ def compare(
             rows.append(replace(row, word=Change.UNSURE) if series[:2] in missing else row)
     before, after = _side(names[0], base), _side(names[1], head)
     notes = ("base and head are the same run",) if set(before.ids) & set(after.ids) else ()
-    return Comparison(before, after, _decide(rows), tuple(_mismatches(base, head)), notes)
+    return Comparison(before, after, _decide(rows), (*_mismatches(base, head), *odd), notes)
 
 
 def _side(name: str, results: Sequence[Result]) -> Side:
@@ -80,6 +86,26 @@ def _by_series(results: Sequence[Result]) -> dict[SeriesName, list[Figure]]:
             if not math.isnan(figure.estimate.value):
                 found.setdefault(figure.series, []).append(figure)
     return found
+
+
+def _in_one_unit(base: dict[SeriesName, list[Figure]], head: dict[SeriesName, list[Figure]]) -> Iterable[str]:
+    """Turn the times of `base` into the units of `head`; what else differs in unit or direction is said."""
+    for series in base.keys() & head.keys():
+        kinds = {(figure.unit, figure.direction) for figure in (*base[series], *head[series])}
+        unit = head[series][0].unit
+        if len({direction for _, direction in kinds}) > 1 or (len(kinds) > 1 and any(u not in TIMES for u, _ in kinds)):
+            told = " and ".join(sorted(f"`{u}`, {direction} is better" for u, direction in kinds))
+            yield f"{series.words} is told in different ways: {told}"
+        elif len(kinds) > 1:
+            for side in (base, head):
+                side[series] = [_as(figure, unit) for figure in side[series]]
+
+
+def _as(figure: Figure, unit: str) -> Figure:
+    """A time in another unit. Its error is relative and stays."""
+    scale = TIMES[figure.unit] / TIMES[unit]
+    estimate = structs.replace(figure.estimate, value=figure.estimate.value * scale)
+    return structs.replace(figure, unit=unit, estimate=estimate)
 
 
 def _too_rare(results: Sequence[Result]) -> frozenset[tuple[str, ...]]:
@@ -101,8 +127,8 @@ def _row(series: SeriesName, base: list[Figure], head: list[Figure], gate: GateS
     if like.unit == "share":
         return _difference(empty, *sides, noise)
     if any(found.value <= 0.0 for side in sides for found in side):
-        return _from_zero(empty, *sides)
-    return _ratio(empty, *sides, noise)
+        return _from_zero(empty, *sides, noise)
+    return _ratio(empty, *sides, noise if noise is not None and noise.spread == noise.spread else None)
 
 
 # -- ratios
@@ -169,12 +195,35 @@ def _together(estimated: float, freedom: float, known: float) -> float:
     return math.inf if estimated == 0.0 else freedom * ((estimated + known) / estimated) ** 2
 
 
-def _from_zero(row: Row, base: Sequence[Estimate], head: Sequence[Estimate]) -> Row:
-    """A figure that is zero (or below) on a side has no ratio: what can be said is whether it moved, and which way."""
+def _from_zero(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], noise: Noise | None) -> Row:
+    """A figure that is zero or below on a side has no logarithm: what can be said is how far it moved, and which way.
+
+    With a history, against its noise. Without one, anything that comes from exactly nothing has moved, and figures below
+    zero tell nothing.
+    """
     values = [sum(found.value for found in side) / len(side) for side in (base, head)]
     moved = values[1] - values[0]
-    change = 0.0 if moved == 0.0 else moved / abs(values[0]) if values[0] else math.copysign(math.inf, moved)
-    return replace(row, base=values[0], head=values[1], change=change, low=change, high=change, p=float(moved == 0.0))
+    row = replace(row, base=values[0], head=values[1])
+    if noise is None:
+        known = moved == 0.0 or min(values) == 0.0
+        change = _relative(moved, values[0])
+        return replace(row, change=change, low=change, high=change, p=float(moved == 0.0) if known else math.nan)
+    error = noise.absolute * math.sqrt(1.0 / len(base) + 1.0 / len(head))
+    reach = quantile(1.0 - ALPHA / 2.0, noise.freedom) * error
+    return replace(
+        row,
+        change=_relative(moved, values[0]),
+        low=_relative(moved - reach, values[0]),
+        high=_relative(moved + reach, values[0]),
+        p=two_sided(moved / error, noise.freedom) if error > 0.0 else float(moved == 0.0),
+        noise=Learned.HISTORY,
+        noise_runs=noise.runs,
+    )
+
+
+def _relative(moved: float, base: float) -> float:
+    """A difference as a share of the base; of a base that is zero, infinite."""
+    return 0.0 if moved == 0.0 else moved / abs(base) if base else math.copysign(math.inf, moved)
 
 
 # -- shares
@@ -193,7 +242,7 @@ def _difference(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], no
     moved = p2 - p1
     together = (p1 * n1 + p2 * n2) / (n1 + n2)
     error = math.sqrt(together * (1.0 - together) * (1.0 / n1 + 1.0 / n2))
-    least = max(together, 1.0 / (n1 + n2))
+    least = min(max(together, 1.0 / (n1 + n2)), 1.0 - 1.0 / (n1 + n2))
     expected = math.sqrt(least * (1.0 - least) * (1.0 / n1 + 1.0 / n2))
     return replace(
         row,
@@ -203,7 +252,7 @@ def _difference(row: Row, base: Sequence[Estimate], head: Sequence[Estimate], no
         low=moved - math.hypot(p2 - low2, high1 - p1),
         high=moved + math.hypot(high2 - p2, p1 - low1),
         p=two_sided(moved / error, freedom) if error > 0.0 else 1.0,
-        detectable=(z + quantile(POWER, freedom)) * expected,
+        detectable=min(1.0, (z + quantile(POWER, freedom)) * expected),
         noise=Learned.HISTORY if noise is not None else Learned.NONE,
         noise_runs=noise.runs if noise is not None else 0,
         base_counts=_counts(base),
@@ -221,10 +270,11 @@ def _within_shares(sides: Sequence[Sequence[Estimate]]) -> float:
 
 def _pooled(side: Sequence[Estimate], noise: Noise | None) -> tuple[float, float]:
     """The share of all samples of a side, and how many independent ones they are worth."""
-    count = sum(found.count for found in side) or len(side)
-    p = sum(found.value * (found.count or 1) for found in side) / count
+    counts = [found.count or UNCOUNTED for found in side]
+    count = sum(counts)
+    p = sum(found.value * own for found, own in zip(side, counts, strict=True)) / count
     independent = p * (1.0 - p) / count
-    variance = sum(((found.error or 0.0) * found.count / count) ** 2 for found in side)
+    variance = sum(((found.error or 0.0) * own / count) ** 2 for found, own in zip(side, counts, strict=True))
     variance = max(variance, independent) + (noise.spread**2 / len(side) if noise is not None else 0.0)
     return p, count if independent == 0.0 else max(1.0, min(count, p * (1.0 - p) / variance))
 
@@ -273,7 +323,10 @@ def _matters(row: Row, change: float) -> bool:
 
 
 def _mismatches(base: Sequence[Result], head: Sequence[Result]) -> Iterable[str]:
-    """What differs between base and head that makes a comparison worthless; what is not known is no difference."""
+    """What makes a comparison of base and head worthless; what is not known is no difference."""
+    for name, side in (("base", base), ("head", head)):
+        if any(result.word is Word.INVALID for result in side):
+            yield f"the {name} is an invalid run, which measured nothing"
     for what, of in (("tool", "tool"), ("machine", "machine"), ("definition", "definition")):
         known = [{str(getattr(result, of)) for result in side} - {""} for side in (base, head)]
         if known[0] and known[1] and known[0] != known[1]:
