@@ -44,6 +44,7 @@ def run(folder: Path, target: str, body: str, head: str = HEAD) -> Done:
         ("await user.think(-2, -1)", "ValueError: cannot wait -"),
         ("raise BaseException('x')", "load.py:10: BaseException: x"),
         ("raise GeneratorExit", "load.py:10: GeneratorExit"),
+        ("raise KeyboardInterrupt", "load.py:10: KeyboardInterrupt"),
         ("asyncio.current_task().cancel(); await user.http.get('/users')", "load.py:10: CancelledError"),
         (
             """
@@ -56,7 +57,7 @@ def run(folder: Path, target: str, body: str, head: str = HEAD) -> Done:
         ),
         ("raise ValueError('!' * 5_000_000)", "load.py:10: ValueError: !!!!"),
     ],
-    ids=["NaN", "negative", "BaseException", "GeneratorExit", "cancels itself", "mute", "long"],
+    ids=["NaN", "negative", "BaseException", "GeneratorExit", "KeyboardInterrupt", "cancels itself", "mute", "long"],
 )
 def test_an_iteration_fails_and_the_user_goes_on(tmp_path: Path, target: str, body: str, sample: str) -> None:
     done = run(
@@ -88,8 +89,17 @@ def test_an_iteration_fails_and_the_user_goes_on(tmp_path: Path, target: str, bo
             """,
             "load.py:12: SystemExit: 0",
         ),
+        (
+            """
+            async def leave():
+                raise KeyboardInterrupt
+            task = asyncio.create_task(leave())
+            await user.sleep(9)
+            """,
+            "load.py:12: KeyboardInterrupt",
+        ),
     ],
-    ids=["stop", "cancels all", "exit in a callback", "exit in a task"],
+    ids=["stop", "cancels all", "exit in a callback", "exit in a task", "KeyboardInterrupt in a task"],
 )
 def test_a_script_that_breaks_the_loop_is_invalid_and_told_so(
     tmp_path: Path, target: str, body: str, cause: str
@@ -138,7 +148,14 @@ def test_a_thread_that_ends_soon_may_end(tmp_path: Path, target: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "error", ["BaseException('x')", "GeneratorExit('x')", "SystemExit(0)", "asyncio.CancelledError('x')"]
+    "error",
+    [
+        "BaseException('x')",
+        "GeneratorExit('x')",
+        "SystemExit(0)",
+        "KeyboardInterrupt('x')",
+        "asyncio.CancelledError('x')",
+    ],
 )
 def test_a_setup_that_fails_in_any_way_is_shown_and_nothing_was_run(tmp_path: Path, target: str, error: str) -> None:
     done = run(tmp_path, target, "", HEAD + f"\n@setup\ndef before():\n    raise {error}\n")
@@ -147,10 +164,11 @@ def test_a_setup_that_fails_in_any_way_is_shown_and_nothing_was_run(tmp_path: Pa
     assert "  --> load.py:13:5" in done.err
 
 
-def test_a_script_that_raises_anything_while_it_is_loaded_is_shown(tmp_path: Path, target: str) -> None:
-    done = run(tmp_path, target, "", HEAD + "\nraise BaseException('x')\n")
+@pytest.mark.parametrize("error", ["BaseException", "KeyboardInterrupt"])
+def test_a_script_that_raises_anything_while_it_is_loaded_is_shown(tmp_path: Path, target: str, error: str) -> None:
+    done = run(tmp_path, target, "", HEAD + f"\nraise {error}('x')\n")
     assert done.code == 2
-    assert done.err.startswith("error: load.py cannot be loaded: BaseException: x\n  --> load.py:11:1")
+    assert done.err.startswith(f"error: load.py cannot be loaded: {error}: x\n  --> load.py:11:1")
 
 
 def test_setup_and_teardown_cannot_be_limited(tmp_path: Path, target: str) -> None:

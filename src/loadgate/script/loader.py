@@ -56,8 +56,6 @@ def _run(path: Path) -> ModuleType:
             syntax = SyntaxError(str(error)).with_traceback(error.__traceback__)
             raise ConfigError([_unreadable(syntax, path)]) from None
         raise ConfigError([problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")]) from None
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # whatever it is called
         raise ConfigError([problem_of(error, f"{path.name} cannot be loaded: {describe_plain(error)}")]) from None
     return module

@@ -31,7 +31,7 @@ PATIENCE: Final = 1.0
 def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
     """Run `work` on a loop of its own to the end; `script` is what messages call the script.
 
-    Raises what `work` raises, InvalidRun where the script ended the loop under it, and KeyboardInterrupt.
+    Raises what `work` raises, and InvalidRun where the script ended the loop under it.
     """
     raised: BaseException | None = None
 
@@ -51,8 +51,6 @@ def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(main())
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             if error is raised and not isinstance(error, asyncio.CancelledError):
                 raise
@@ -70,7 +68,7 @@ def _clear(loop: asyncio.AbstractEventLoop) -> None:
             interrupt(task)
         try:
             loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
-        except (RuntimeError, SystemExit):
+        except (RuntimeError, SystemExit, KeyboardInterrupt):
             pass
 
 
@@ -84,7 +82,7 @@ def _cause(error: BaseException) -> str:
 
 def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What asyncio logs of tasks that nobody waits for, but for the exit that `run_loop` tells of."""
-    if not isinstance(context.get("exception"), SystemExit):
+    if not isinstance(context.get("exception"), SystemExit | KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 

@@ -77,8 +77,6 @@ class Performance:
         try:
             result = hook(user) if inspect.signature(hook).parameters else hook()
             return await result if inspect.isawaitable(result) else result
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):

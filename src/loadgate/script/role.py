@@ -88,8 +88,8 @@ class Role:
         """One iteration of `user`. `planned` is the clock time it was due at, or 0 where it starts when it can.
 
         Records iterations, iteration_duration and iterations_failed (the share of iterations that raised). Whatever the
-        scenario raises has failed its iteration and no more, KeyboardInterrupt apart. An iteration that was interrupted
-        (`interrupt`) or stopped is not counted, as in k6.
+        scenario raises has failed its iteration and no more, KeyboardInterrupt too: signals raise errors of our own. An
+        iteration that was interrupted (`interrupt`) or stopped is not counted, as in k6.
         """
         scenario = self._alone
         if scenario is None:
@@ -105,8 +105,6 @@ class Role:
         except StopUser as stop:
             self._shared.recorder.error("stopped", scenario.name, text_of(stop) or "the scenario stopped its user")
             return Outcome.STOPPED
-        except KeyboardInterrupt:
-            raise
         except (asyncio.CancelledError, GeneratorExit) as error:
             if _from_outside(error):
                 raise
