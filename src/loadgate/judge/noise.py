@@ -22,6 +22,8 @@ FEWEST_RUNS: Final = 5
 WILD: Final = 5.0
 """Robust standard deviations from the median of its stretch beyond which a run is no noise: two runs of a build that became
 slower, and failed, must not widen the interval until the third one passes."""
+FEWEST_TAMED: Final = 8
+"""Runs of a stretch from which a wild one can be told: of five, the median deviation is too often small by chance."""
 _MAD_SIGMA: Final = 1.4826
 
 
@@ -69,7 +71,7 @@ def _pooled(stretches: Sequence[Floats]) -> tuple[float, float]:
 
 
 def _tame(values: Floats) -> Floats:
-    if len(values) < FEWEST_RUNS:
+    if len(values) < FEWEST_TAMED:
         return values
     off = np.abs(values - np.median(values))
     sigma = _MAD_SIGMA * float(np.median(off))
