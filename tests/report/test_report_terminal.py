@@ -139,7 +139,10 @@ def test_of_a_thousand_steps_the_ones_with_errors_and_most_requests_are_shown() 
     for _ in play.windows(1):
         pass
     text = summary(build_report(run_of(play, 1.0)), 100)
-    assert "160 more steps" in text
+    lines = text.splitlines()
+    more = lines.index("  160 more steps are in the record")
+    assert "GET /" in lines[more - 1]  # after the rows it goes on from, and before what all steps came to
+    assert lines[more + 1].startswith("  all 200 steps")
     assert "GET /77 " in text
     assert "GET /2 " in text
     assert "GET /0 " not in text

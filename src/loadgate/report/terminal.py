@@ -128,11 +128,9 @@ def _steps(report: Report, width: int) -> list[Line]:
     ]
     basis = "from the planned start" if report.basis == "latency" else "from the send"
     lines = lay_out(columns, width)
-    if len(shown) < len(report.steps):
-        more = len(report.steps) - len(shown)
-        lines.insert(
-            1, [(f"  {format_count(more)} more steps, with fewer errors and requests, are in the record", Ink.FAINT)]
-        )
+    if more := len(report.steps) - len(shown):
+        rest = "1 more step is" if more == 1 else f"{format_count(more)} more steps are"
+        lines.insert(1 + len(shown), [(f"  {rest} in the record", Ink.FAINT)])
     told = wrap(f"times in {scale.unit} {basis} to the last byte ({report.basis})", width - 2)
     lines += [[("  " + row, Ink.FAINT)] for row in told]
     return lines
