@@ -179,6 +179,14 @@ def test_a_target_that_is_down_is_exit_3_with_host_port_cause_and_tries(tmp_path
     assert "connection refused" in done.err and "tries" in done.err
 
 
+def test_vus_of_a_rate_on_a_fast_service_were_busy_though_they_are_free_at_the_end(tmp_path: Path, target: str) -> None:
+    load = ("--rate", "20/s", "--duration", "1s", "--threshold", "vus: value>0")
+    done = loadgate("run", "--url", f"{target}/users/1", *load, "--summary", "s.json", cwd=tmp_path)
+    assert done.code == 0, done.out
+    assert read_json(tmp_path / "s.json")["metrics"]["vus"] > 0
+    assert "0 busy at most" not in done.out
+
+
 def test_a_rate_beyond_the_generator_is_exit_3_and_says_so(tmp_path: Path) -> None:
     done = loadgate("run", "--rate", "200000/s", "--duration", "2s", "--quiet", cwd=tmp_path)
     assert done.code == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -115,7 +116,66 @@ def test_users_in_the_middle_of_an_iteration_are_the_vus() -> None:
     _, recorder, _ = play(spec("constant-vus", vus=4, duration=2.0), 0.75)
     tally = Selection(recorder, "vus").tally(recorder.totals())
     assert isinstance(tally, GaugeTally)
-    assert (tally.maximum, tally.last) == (4, 0)
+    assert (tally.maximum, tally.last) == (4, 4)
+
+
+def gauge(recorder: Recorder, metric: str) -> GaugeTally:
+    tally = Selection(recorder, metric).tally(recorder.totals())
+    assert isinstance(tally, GaugeTally)
+    return tally
+
+
+def test_vus_that_are_free_again_at_the_end_of_each_window_were_busy() -> None:
+    load = spec("constant-arrival-rate", rate=2.0, duration=3.0, start_time=0.25)
+    _, recorder, _ = play(load, 0.125)
+    tally = gauge(recorder, "vus")
+    assert (tally.minimum, tally.maximum, tally.last) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        spec("per-vu-iterations", vus=3, iterations=2, max_duration=9.0),
+        spec("ramping-vus", [(0.5, 3.0), (0.5, 3.0), (0.5, 0.0)], start_vus=0, graceful_ramp_down=1.0),
+    ],
+)
+def test_vus_that_came_and_went_within_one_window_were_busy(load: LoadSpec) -> None:
+    _, recorder, _ = play(load, 0.25, window=60.0)
+    assert gauge(recorder, "vus").maximum == 3
+
+
+def test_a_window_without_load_between_others_has_no_busy_vus() -> None:
+    load = spec("ramping-arrival-rate", [(1.5, 2.0), (0.0, 0.0), (3.0, 0.0), (0.0, 2.0), (1.5, 2.0)], start_rate=2.0)
+    _, recorder, _ = play(load, 0.125)
+    tally = gauge(recorder, "vus")
+    assert (tally.minimum, tally.maximum) == (0, 1)
+
+
+def test_vus_that_come_back_from_a_turn_of_the_loop_are_busy_in_each_window() -> None:
+    _, recorder, _ = play(spec("constant-vus", vus=8, duration=40.0), 0.5)
+    assert gauge(recorder, "vus").minimum == 8
+
+
+def test_loads_one_after_another_in_one_window_are_not_busy_at_once() -> None:
+    load = spec("constant-arrival-rate", rate=4.0, duration=0.75)
+    loads = [replace(load, name="first"), replace(load, name="second", start_time=1.0)]
+
+    async def main(loop: VirtualLoop, clock: VirtualClock) -> Recorder:
+        recorder = Recorder(start=EPOCH)
+        pools = {load.name: Sleepers(0.125) for load in loads}
+        engine = Engine(
+            loads,
+            pools,  # type: ignore[arg-type]
+            recorder,
+            clock,
+            window=10.0,
+            warmup=0.0,
+            on_window=lambda progress: None,
+        )
+        await engine.run(clock.now())
+        return recorder
+
+    assert gauge(run_virtual(main), "vus").maximum == 1
 
 
 def test_a_reason_given_at_a_window_stops_the_run() -> None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from loadgate.clock import Clock, Handle
 from loadgate.config.load import LoadSpec
 from loadgate.load import executors
+from loadgate.load.busy import Busy
 from loadgate.load.executors import LoadStats, Stop
 from loadgate.load.users import UserPool
 from loadgate.measure.health import HealthSample, late_shares
@@ -122,7 +123,8 @@ class Engine:
         self._width = window
         self._warmup = warmup
         self._on_window = on_window
-        self._stats = {load.name: LoadStats() for load in loads}
+        self._busy = Busy()
+        self._stats = {load.name: LoadStats(busy=self._busy) for load in loads}
         self._health = HealthLog()
         self._lag = _Lag(clock)
         self._stop = Stop()
@@ -157,7 +159,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
                 await self._run_loads()
-                self._end_window(self._clock.now())
+                self._end_window(self._clock.now(), last=True)
                 self._ended.put_nowait(None)
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
@@ -194,8 +196,12 @@ class Engine:
         self._schedule(now)
         self._end_window(now)
 
-    def _end_window(self, now: float) -> None:
-        """End the window at clock time `now`; `_watch` does what has to be done with it."""
+    def _end_window(self, now: float, *, last: bool = False) -> None:
+        """End the window at clock time `now`; `_watch` does what has to be done with it.
+
+        The `last` one may be the moment between the end of the loads and that of the run. That nobody was busy in it is
+        not what `vus` should end with.
+        """
         width = now - self._at
         if width <= 0.0:
             return
@@ -211,7 +217,9 @@ class Engine:
             self._counted[load.name] = (stats.started, stats.dropped)
             if lost:
                 add(series(BUILTIN["dropped_iterations"], {**load.tags, "scenario": load.name}), lost)
-        add(series(BUILTIN["vus"], {}), sum(stats.active for stats in self._stats.values()))
+        busy = self._busy.take()
+        if busy or not last:
+            add(series(BUILTIN["vus"], {}), busy)
         add(series(BUILTIN["vus_max"], {}), sum(stats.allocated for stats in self._stats.values()))
         closing = self._recorder.closing(now)
         cpu = time.process_time()

@@ -33,7 +33,8 @@ async def run(
     """Put `spec` on the VUs of `pool`, and return when its last iteration has ended or was interrupted.
 
     `origin` is the time on `clock` from which `spec.start_time` counts (now, if None): give all executors of a run the
-    same. `stats` is kept up to date while this runs; every task made here has ended when it returns.
+    same. `stats` is kept up to date while this runs; every task made here has ended when it returns,
+    but for those that could not be cancelled and were abandoned.
     Raises what `Vu.iterate` or `Pool.acquire_new` raised, after ending the load.
     """
     await EXECUTORS[spec.executor](spec, pool, clock, stats, stop).run(clock.now() if origin is None else origin)

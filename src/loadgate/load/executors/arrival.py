@@ -38,6 +38,7 @@ class ArrivalRate(BaseExecutor):
             else:
                 self._start_on_another(start + due)
             self._due = due = next(dues, INF)
+        stats.busy.look()  # once for all that were overdue: no iteration ends in between
         return start + due
 
     def wind_down(self, *, early: bool) -> None:
@@ -55,7 +56,7 @@ class ArrivalRate(BaseExecutor):
             self.stats.dropped += 1
             return
         self.stats.started += 1
-        self.spawn(self._work(vu, planned))
+        self.spawn(self._work(vu, planned), vu)
 
     async def _work(self, vu: Vu, planned: float | None) -> None:
         stats, free, iterate, new_turn = self.stats, self._free, vu.iterate, self._loop.create_future

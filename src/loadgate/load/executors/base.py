@@ -5,7 +5,8 @@ called next. VUs are tasks. Rules:
 * New iterations start only while `running`. At the planned end, and at a stop request, `running` is cleared, and what
   runs may finish within its grace. Then it is cancelled, which counts as interrupted.
 * An error out of a VU, the pool or the executor itself ends the load at once and is raised by `run`.
-* A VU that swallows its cancellation is cancelled again every `PATIENCE` seconds, so that it cannot keep the run alive.
+* A VU that swallows its cancellation is cancelled again every `PATIENCE` seconds, and abandoned after `ATTEMPTS` times, so
+  that it cannot keep the run alive. Python has no way to end such a task: it goes on, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, Protocol
 
 from loadgate.clock import Clock, Handle
 from loadgate.config.load import Executor, LoadSpec
 from loadgate.errors import InvalidRun
+from loadgate.load.busy import Busy
 from loadgate.load.stop import Stop
-from loadgate.script.role import Outcome, interrupt, is_interrupted
+from loadgate.script.role import Outcome, abandon, interrupt, is_interrupted
 
 INF = float("inf")
 STOPPED = Outcome.STOPPED  # a name of its own: looking into an enum costs more than the comparison
-PATIENCE = 1.0
+PATIENCE = 1.0  # seconds between two cancellations of one task
+ATTEMPTS = 5
 _ADVICE = "raise StopUser to end a user; cancel only tasks that the script has made"
 
 # A closed-model VU gives way to the event loop each time the load has started so many iterations. A scenario that waits
@@ -46,6 +49,9 @@ class Vu(Protocol):
     def drop(self) -> None:
         """Give up what is under way after an interruption: the VU is gone, and so must its requests be."""
 
+    def abandon(self, attempts: int) -> None:
+        """Tell that its iteration went on though it was cancelled `attempts` times: nobody will wait for it."""
+
 
 class Pool(Protocol):
     """Where VUs come from: one pool for each load."""
@@ -65,6 +71,10 @@ class LoadStats:
     dropped: int = 0  # due, but without a free VU, or cut off by `max_duration`
     allocated: int = 0  # VUs that exist
     max_allocated: int = 0  # VUs that may exist
+    busy: Busy = field(default_factory=Busy, repr=False, compare=False)  # one for all loads of a run
+
+    def __post_init__(self) -> None:
+        self.busy.join(self)
 
     @property
     def planned(self) -> int:
@@ -91,7 +101,9 @@ class BaseExecutor(ABC):
         self.start = 0.0
         self._pool = pool
         self._stop = stop
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Vu] = {}
+        self._attempts = 0
+        self._empty = asyncio.Event()
         self._error: BaseException | None = None
         self._begin_handle: Handle | None = None
         self._next_handle: Handle | None = None
@@ -141,10 +153,10 @@ class BaseExecutor(ABC):
         self.stats.allocated += 1
         return vu
 
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run `work` as a task that this executor answers for."""
+    def spawn(self, work: Coroutine[None, None, None], vu: Vu) -> asyncio.Task[None]:
+        """Run `work` of `vu` as a task that this executor answers for."""
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = vu
         task.add_done_callback(self._on_task_done)
         return task
 
@@ -187,12 +199,27 @@ class BaseExecutor(ABC):
                 self._deadline_handle = self.at(deadline, self._interrupt_all)
 
     def _interrupt_all(self) -> None:
+        if self._attempts == ATTEMPTS:
+            self._abandon_all()
+            return
+        self._attempts += 1
         for task in tuple(self._tasks):
             interrupt(task)
         self._deadline_handle = self.at(self.clock.now() + PATIENCE, self._interrupt_all)
 
+    def _abandon_all(self) -> None:
+        for task, vu in self._tasks.items():
+            task.remove_done_callback(self._on_task_done)
+            abandon(task)
+            vu.abandon(self._attempts)
+        self._tasks.clear()
+        self._empty.set()
+        self._finish()
+
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
+        if not self._tasks:
+            self._empty.set()
         if task.cancelled():
             if not is_interrupted(task):
                 self._fail(InvalidRun("the script cancelled the task of its user between two iterations", _ADVICE))
@@ -221,8 +248,9 @@ class BaseExecutor(ABC):
         self.running = False
         _cancel(self._begin_handle, self._next_handle, self._end_handle, self._deadline_handle)
         if self._tasks:
+            self._empty.clear()
             self._interrupt_all()
-            await asyncio.wait(self._tasks)
+            await self._empty.wait()
         _cancel(self._deadline_handle)
 
 

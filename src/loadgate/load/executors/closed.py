@@ -28,7 +28,8 @@ class _ClosedExecutor(BaseExecutor):
     def advance(self, now: float) -> float:
         if not self.stats.allocated:
             for _ in range(self.spec.vus):
-                self.spawn(self._work(self.acquire(), self.tickets()))
+                vu = self.acquire()
+                self.spawn(self._work(vu, self.tickets()), vu)
         return INF
 
     def wind_down(self, *, early: bool) -> None:
@@ -37,10 +38,14 @@ class _ClosedExecutor(BaseExecutor):
 
     async def _work(self, vu: Vu, tickets: Iterator[None]) -> None:
         stats, iterate = self.stats, vu.iterate
+        fresh = True  # whoever goes from one iteration straight to the next makes no more busy than there were
         for _ in tickets:
             if not self.running:
                 return
             stats.started += 1
+            if fresh:
+                stats.busy.look()
+                fresh = False
             outcome = await iterate(0.0)
             if outcome is STOPPED:
                 stats.stopped += 1
@@ -48,6 +53,7 @@ class _ClosedExecutor(BaseExecutor):
             stats.completed += 1
             if not stats.started % TURN:
                 await asyncio.sleep(0)
+                fresh = True
 
 
 class ConstantVus(_ClosedExecutor):

@@ -84,7 +84,7 @@ class RampingVus(BaseExecutor):
             interrupt(worker.task)
 
     def _employ(self, worker: _Worker) -> None:
-        worker.task = self.spawn(self._work(worker))
+        worker.task = self.spawn(self._work(worker), worker.vu)
         worker.task.add_done_callback(lambda _: self.guarded(partial(self._on_ended, worker)))
 
     def _on_ended(self, worker: _Worker) -> None:
@@ -95,8 +95,12 @@ class RampingVus(BaseExecutor):
 
     async def _work(self, worker: _Worker) -> None:
         stats, iterate = self.stats, worker.vu.iterate
+        fresh = True  # as in the closed models
         while worker.wanted:
             stats.started += 1
+            if fresh:
+                stats.busy.look()
+                fresh = False
             try:
                 outcome = await iterate(0.0)
             except asyncio.CancelledError:
@@ -110,3 +114,4 @@ class RampingVus(BaseExecutor):
             stats.completed += 1
             if not stats.started % TURN:
                 await asyncio.sleep(0)
+                fresh = True
