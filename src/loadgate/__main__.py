@@ -26,18 +26,29 @@ def _open_standard_streams() -> None:
 
 
 def _leave(code: int) -> None:
-    """End the process with `code`, if need be without the threads that a script has left behind.
+    """End the process with `code`, if need be without the threads and tasks that a script has left behind.
 
-    Python waits for every thread that is no daemon, for ever if it never ends, with the verdict long since told.
+    Python waits for every thread that is no daemon, for ever if it never ends, with the verdict long since told. And it
+    ends tasks where they stand, with a complaint for each.
     """
     deadline = time.monotonic() + _PATIENCE
     left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
     for thread in left:
         thread.join(max(0.0, deadline - time.monotonic()))
     left = [thread for thread in left if thread.is_alive()]
+    loops = sys.modules.get(
+        "loadgate.script.loop"
+    )  # imported by runs only, which is most of the time it takes to start
+    tasks = loops.tasks_left() if loops is not None else 0
     if left:
         names = ", ".join(thread.name for thread in left[:3]) + (", ..." if len(left) > 3 else "")
         print(f"warning: ended with threads of the script still running: {names}", file=sys.stderr)
+    if tasks:
+        print(
+            f"warning: ended with {tasks:,} tasks of the script still running, which ignore that they are cancelled",
+            file=sys.stderr,
+        )
+    if left or tasks:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

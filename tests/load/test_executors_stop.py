@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +11,7 @@ from loadgate.clock import VirtualClock
 from loadgate.config.load import LoadSpec
 from loadgate.errors import InvalidRun
 from loadgate.load.executors import LoadStats, Stop, Vu, run
+from loadgate.load.executors.base import ATTEMPTS, PATIENCE
 from loadgate.script.role import Outcome
 from tests.support.fake_vus import FakePool, Meanwhile, play, spec, until
 from tests.support.virtual_loop import EPOCH, VirtualLoop, run_virtual
@@ -180,6 +182,49 @@ def test_a_vu_that_swallows_its_cancellation_is_cancelled_again() -> None:
         stubborn = Stubborn()
         await run(spec("constant-vus", duration=1.0, graceful_stop=1.0), stubborn, clock, LoadStats(), Stop())
         assert (stubborn.cancelled, clock.now()) == (3, EPOCH + 4.0)
+
+    run_virtual(main)
+
+
+@each
+def test_a_vu_that_cannot_be_cancelled_is_abandoned(load: LoadSpec) -> None:
+    class Deaf:
+        abandoned: ClassVar[list[int]] = []
+
+        def acquire_new(self) -> Deaf:
+            return self
+
+        def drop(self) -> None:
+            pass
+
+        def abandon(self, attempts: int) -> None:
+            self.abandoned.append(attempts)
+
+        async def iterate(self, planned: float) -> Outcome:
+            while not over:
+                try:
+                    await asyncio.sleep(100.0)
+                except asyncio.CancelledError:
+                    pass
+            return Outcome.DONE
+
+    over = False
+
+    async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
+        nonlocal over
+        stop, stats, deaf = Stop(), LoadStats(), Deaf()
+        ends = asyncio.create_task(run(load, deaf, clock, stats, stop))
+        await until(2.0)
+        stop.request()
+        stop.request()
+        await ends
+        assert clock.now() == EPOCH + 2.0 + ATTEMPTS * PATIENCE
+        assert deaf.abandoned == [ATTEMPTS, ATTEMPTS]
+        assert (stats.interrupted, stats.active) == (2, 0)
+        over = True  # and the loop, which checks that no task is left, can end
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+            await task
 
     run_virtual(main)
 

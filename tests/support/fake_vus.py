@@ -62,6 +62,9 @@ class FakeVu:
     def drop(self) -> None:
         """There is nothing under way."""
 
+    def abandon(self, attempts: int) -> None:
+        """It ends when it is cancelled."""
+
 
 @dataclass
 class Outcome:

@@ -12,10 +12,11 @@ from loadgate.script.user import User
 class UserVu:
     """One user and the role it plays."""
 
-    __slots__ = ("_iterate", "_patience", "user")
+    __slots__ = ("_iterate", "_patience", "_role", "user")
 
     def __init__(self, role: Role, user: User, patience: Callable[[], float]) -> None:
         self._patience = patience
+        self._role = role
         self._iterate = role.iterate
         self.user = user
 
@@ -25,6 +26,9 @@ class UserVu:
 
     def drop(self) -> None:
         _give_up(self.user, self._patience())
+
+    def abandon(self, attempts: int) -> None:
+        self._role.abandon(self.user, attempts)
 
 
 class UserPool:

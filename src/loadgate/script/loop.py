@@ -1,7 +1,8 @@
 """The event loop of a run. Scripts run on it too, and may do to it whatever Python lets them.
 
 What ends the loop must not end the process without a word, or with the code of a verdict: `sys.exit(0)` in a task of the
-script would be a pass. And what scripts leave running in threads must not keep a run from being over.
+script would be a pass. And what scripts leave running, in threads or in tasks that cannot be cancelled, must not keep a run
+from being over.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ import uvloop
 from loadgate.errors import InvalidRun
 from loadgate.masks import redact_text
 from loadgate.script.failure import describe
-from loadgate.script.role import interrupt
+from loadgate.script.role import abandon, interrupt, is_abandoned
 
 T = TypeVar("T")
 
 _ADVICE: Final = "a script must not stop the event loop, exit in a task or callback, nor cancel tasks it has not made"
-_ATTEMPTS: Final = 20
+_BREAKS: Final = 20
+"""How often tasks may break the loop once more while it is cleared."""
+
+_ATTEMPTS: Final = 5
+"""How often a task is cancelled before it is given up."""
+
+_left: Final[list[asyncio.Runner]] = []
+"""Loops with tasks that would not end. They are kept as they are: to close one, or to drop it, is to wait or to warn."""
 
 PATIENCE: Final = 1.0
 """Seconds that tasks have to end in one attempt."""
@@ -34,11 +42,12 @@ def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
     Raises what `work` raises, and InvalidRun where the script ended the loop under it.
     """
     raised: BaseException | None = None
+    threads = _Threads(thread_name_prefix="asyncio")
 
     async def main() -> T:
         nonlocal raised
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(_Threads(thread_name_prefix="asyncio"))
+        loop.set_default_executor(threads)
         loop.set_exception_handler(_tell)
         if logging.lastResort is not None:
             logging.lastResort.setFormatter(_Redacted())
@@ -48,28 +57,48 @@ def run_loop(work: Coroutine[Any, Any, T], script: str) -> T:
             raised = error
             raise
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            return runner.run(main())
-        except BaseException as error:
-            if error is raised and not isinstance(error, asyncio.CancelledError):
-                raise
-            _clear(runner.get_loop())
-            raise InvalidRun(f"{script} broke the run off: {_cause(error)}", _ADVICE) from None
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    try:
+        return runner.run(main())
+    except BaseException as error:
+        if error is raised and not isinstance(error, asyncio.CancelledError):
+            raise
+        raise InvalidRun(f"{script} broke the run off: {_cause(error)}", _ADVICE) from None
+    finally:
+        if _clear(runner.get_loop()):
+            runner.close()
+        else:
+            threads.shutdown()
+            _left.append(runner)
 
 
-def _clear(loop: asyncio.AbstractEventLoop) -> None:
-    """End what still runs on a loop that was broken. Users that wake up once more may break it once more."""
-    for _ in range(_ATTEMPTS):
-        tasks = asyncio.all_tasks(loop)
+def tasks_left() -> int:
+    """How many tasks of scripts could not be ended: with any, Python must not try once more on its way out."""
+    return sum(len(asyncio.all_tasks(runner.get_loop())) for runner in _left)
+
+
+def _clear(loop: asyncio.AbstractEventLoop) -> bool:
+    """End what still runs on a loop that was left, perhaps broken; whether nothing does any more.
+
+    Users that wake up once more may break it once more. Whoever is cancelled in vain `_ATTEMPTS` times is given up.
+    """
+    attempts = 0
+    for _ in range(_BREAKS):
+        tasks = {task for task in asyncio.all_tasks(loop) if not is_abandoned(task)}
         if not tasks:
-            return
+            break
+        if attempts == _ATTEMPTS:
+            for task in tasks:
+                abandon(task)
+            break
         for task in tasks:
             interrupt(task)
         try:
             loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
         except (RuntimeError, SystemExit, KeyboardInterrupt):
-            pass
+            continue
+        attempts += 1
+    return not asyncio.all_tasks(loop)
 
 
 def _cause(error: BaseException) -> str:

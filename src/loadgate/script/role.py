@@ -33,7 +33,10 @@ class Outcome(Enum):
 DONE: Final = Outcome.DONE  # a name of its own: looking into an enum costs more than the comparison
 
 
+_ADVICE: Final = "so write `except Exception:` where it says `except:`"
+
 _interrupted: Final = WeakSet[asyncio.Task[Any]]()
+_abandoned: Final = WeakSet[asyncio.Task[Any]]()
 
 
 def interrupt(task: asyncio.Task[Any]) -> None:
@@ -48,6 +51,16 @@ def interrupt(task: asyncio.Task[Any]) -> None:
 def is_interrupted(task: asyncio.Task[Any]) -> bool:
     """Whether `interrupt` was called on `task`."""
     return task in _interrupted
+
+
+def abandon(task: asyncio.Task[Any]) -> None:
+    """Give up waiting for a task that goes on however often it is cancelled."""
+    _abandoned.add(task)
+
+
+def is_abandoned(task: asyncio.Task[Any]) -> bool:
+    """Whether `abandon` was called on `task`."""
+    return task in _abandoned
 
 
 class Role:
@@ -93,7 +106,7 @@ class Role:
         """
         scenario = self._alone
         if scenario is None:
-            turn = next(self._turns)
+            turn = user.turn = next(self._turns)
             scenario = self._scenarios[turn]
             user.enter(user.ledger.with_tags(self._tags[turn]))
         now = self._now
@@ -120,6 +133,14 @@ class Role:
         self._add(duration, (now() - start) * 1e3)
         user.iteration += 1
         return outcome
+
+    def abandon(self, user: User, attempts: int) -> None:
+        """Record that the iteration of `user` went on though it was cancelled `attempts` times."""
+        scenario = self._scenarios[user.turn]
+        text = (
+            f"`{scenario.name}` did not end though it was cancelled {attempts} times: it catches everything, {_ADVICE}"
+        )
+        self._shared.recorder.error("script", scenario.name, text)
 
     def _failed(self, scenario: Scenario, error: BaseException) -> Outcome:
         self._shared.recorder.error("script", scenario.name, describe(error))

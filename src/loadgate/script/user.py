@@ -38,7 +38,7 @@ class User:
     run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
     """
 
-    __slots__ = ("_random", "env", "http", "id", "iteration", "ledger", "positions", "shared")
+    __slots__ = ("_random", "env", "http", "id", "iteration", "ledger", "positions", "shared", "turn")
 
     def __init__(self, shared: Shared, ledger: Ledger, http: HttpClient, id: int, env: Mapping[str, str]) -> None:
         self._random: Random | None = None
@@ -50,6 +50,8 @@ class User:
         self.positions: dict[int, int] | None = None
         """How far this user is in each feeder that counts by user."""
         self.shared = shared
+        self.turn = 0
+        """Which of its role's scenarios it plays at the moment."""
 
     @property
     def scenario(self) -> str:
