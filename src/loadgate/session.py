@@ -209,7 +209,14 @@ class Session:
         assert self._environment is not None
         profile = self.plan.profile
         loads = tuple(_load_record(load, end.stats[load.name]) for load in profile.loads)
-        known = facts(recorder, state=state, elapsed=end.duration, planned=profile.length, loads=loads)
+        known = facts(
+            recorder,
+            state=state,
+            elapsed=end.duration,
+            planned=profile.length,
+            loads=loads,
+            ended=state is not RunState.RUNNING and end.state is EndState.COMPLETE,
+        )
         health = judge_health(end.health, warmup=profile.warmup, service_ms=known.service_ms)
         thresholds = judge.results(max(0.0, end.duration - profile.warmup))
         verdict = decide(known, thresholds, health)

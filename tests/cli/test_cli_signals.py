@@ -126,6 +126,7 @@ def test_a_scenario_that_never_awaits_is_thrown_out_of_its_line(target: str, tmp
     assert time.monotonic() - began < 20.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits", ["user.http.get('/users')", "user.sleep(60)"], ids=["request", "sleep"])
 def test_a_scenario_that_cannot_be_cancelled_does_not_keep_the_run_from_ending(
     target: str, tmp_path: Path, waits: str
@@ -152,6 +153,7 @@ def test_a_scenario_that_cannot_be_cancelled_can_be_interrupted(target: str, tmp
     assert read_run(tmp_path / "loadgate-out").state is RunState.INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_task_that_cannot_be_cancelled_does_not_outlive_the_verdict(target: str, tmp_path: Path) -> None:
     (tmp_path / "load.py").write_text(BESIDE)
     done = loadgate("run", "load.py", "--url", target, cwd=tmp_path, timeout=20.0)
@@ -164,4 +166,7 @@ def test_a_teardown_can_be_interrupted(target: str, tmp_path: Path) -> None:
     code, out = interrupted(tmp_path, target, LASTING, times=1)
     assert code == 130
     assert out.rstrip().splitlines()[-1].startswith("INVALID")
-    assert read_run(tmp_path / "loadgate-out").state is RunState.INTERRUPTED
+    recorded = read_run(tmp_path / "loadgate-out")
+    assert recorded.state is RunState.INTERRUPTED
+    (reason,) = recorded.verdict.reasons
+    assert reason.endswith("while its teardown was running: all figures are whole")

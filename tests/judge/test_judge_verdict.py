@@ -50,6 +50,7 @@ NOTHING = replace(FINE, iterations=0, exchanges=0, answered=0, service_ms=math.n
 STOPPED = replace(FINE, state=RunState.INTERRUPTED, elapsed=12.34)
 STOPPED_TEXT = "the run was interrupted after 12.3s, before its load had ended"
 DRAINING_TEXT = "the run was interrupted after 30.2s, while its last iterations were under way"
+TEARDOWN_TEXT = "the run was interrupted after 12.3s, while its teardown was running: all figures are whole"
 MISSED_TEXT = "achieved 1/s of 9/s planned"
 
 
@@ -127,6 +128,7 @@ MISSED_TEXT = "achieved 1/s of 9/s planned"
         (replace(STOPPED, loads=(COUNTED,)), (HOLDS,), HONEST, Word.INVALID, (STOPPED_TEXT,)),
         (STOPPED, (HOLDS,), SLOW_TARGET, Word.INVALID, (STOPPED_TEXT, MISSED_TEXT)),
         (replace(STOPPED, elapsed=30.2), (HOLDS,), HONEST, Word.INVALID, (DRAINING_TEXT,)),
+        (replace(STOPPED, ended=True), (HOLDS,), HONEST, Word.INVALID, (TEARDOWN_TEXT,)),
         (
             replace(FINE, state=RunState.ABORTED, elapsed=9.0),
             (HOLDS,),

@@ -48,10 +48,18 @@ class Facts:
     """Exchanges that failed without a reply in that time."""
     stopped: str = ""
     """Why users had nothing more to do, if any had not."""
+    ended: bool = False
+    """Whether its load came to its end by itself: what was interrupted then is the teardown."""
 
 
 def facts(
-    recorder: Recorder, *, state: RunState, elapsed: float, planned: float, loads: Sequence[LoadRecord] = ()
+    recorder: Recorder,
+    *,
+    state: RunState,
+    elapsed: float,
+    planned: float,
+    loads: Sequence[LoadRecord] = (),
+    ended: bool = False,
 ) -> Facts:
     """The facts of a run up to the window that was closed last. `elapsed` and `planned` count from the run's start."""
     iterations, raised = _share(recorder, "iterations_failed")
@@ -88,6 +96,7 @@ def facts(
         silence=max(0.0, min(elapsed, planned) - last),
         refused=_failed_after(recorder, last),
         stopped=next((error.sample for error in errors if error.kind == "stopped"), ""),
+        ended=ended,
     )
 
 

@@ -104,9 +104,12 @@ def _unsuccessful(facts: Facts) -> list[str]:
 def _cut_short(facts: Facts, thresholds: Sequence[ThresholdResult]) -> list[str]:
     at = format_duration(round(facts.elapsed, 1))
     if facts.state is RunState.INTERRUPTED:
-        when = (
-            "before its load had ended" if facts.elapsed < facts.planned else "while its last iterations were under way"
-        )
+        if facts.ended:
+            when = "while its teardown was running: all figures are whole"
+        elif facts.elapsed < facts.planned:
+            when = "before its load had ended"
+        else:
+            when = "while its last iterations were under way"
         return [f"the run was interrupted after {at}, {when}"]
     if facts.state is RunState.ABORTED and not any(result.aborted for result in thresholds):
         return [f"the run was stopped after {at}, before its load had ended"]
