@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.series import bump, history, line, step
 from loadgate.judge.changepoint import find_changes
-from loadgate.judge.scan import NULL, TAILS, normal_scores, search, tail
+from loadgate.judge.scan import NULL, TAILS, abrupt, normal_scores, search, tail
 
 NAN = math.nan
 Floats = NDArray[np.float64]
@@ -37,6 +38,70 @@ def test_a_step_is_found_with_its_place_levels_and_interval() -> None:
     assert change.interval[0] < 0.2 < change.interval[1]
     assert change.interval[1] - change.interval[0] < 0.08
     assert change.p < 0.001
+
+
+@pytest.mark.parametrize("factor", [10.0, 2.0, 0.1])
+@pytest.mark.parametrize(("before", "after"), [(20, 5), (5, 20), (20, 9), (15, 15), (50, 5), (30, 9), (5, 5)])
+def test_a_step_far_beyond_the_noise_is_found_in_few_runs(before: int, after: int, factor: float) -> None:
+    random = np.random.default_rng((30, before, after))
+    levels = np.repeat([100.0, 100.0 * factor], (before, after))
+    series = [find_changes(levels * np.exp(random.normal(0.0, 0.01, before + after))) for _ in range(100)]
+    assert sum([change.index for change in found.changes] == [before] for found in series) >= 99
+    assert all(found.drift is None and found.p <= 0.01 for found in series)
+    assert all(change.p <= 0.01 for found in series for change in found.changes)
+
+
+def test_abrupt_steps_are_found_beside_each_other_and_beside_small_ones() -> None:
+    random = np.random.default_rng(31)
+    for levels, edges in (
+        ((100, 1000, 2000), (12, 17)),  # five runs, and five
+        ((100, 112, 1000), (30, 60)),
+        ((1000, 100, 112), (15, 45)),
+    ):
+        sizes = np.diff([0, *edges, edges[-1] + max(5, edges[-1] - edges[0])])
+        found = [places(np.repeat(levels, sizes) * np.exp(random.normal(0.0, 0.01, sizes.sum()))) for _ in range(20)]
+        assert found.count(list(edges)) >= 19
+
+
+def test_an_abrupt_step_stays_where_it_is() -> None:
+    """Also where two levels alone would put the highest runs before it on its other side."""
+    assert places([0.0] * 6 + [1.5] * 2 + [3.0] * 2 + [4.6] * 200) == [10]
+
+
+@pytest.mark.parametrize("wild", [[24], [10], [23, 24], [10, 11], [21, 22, 23, 24], [10, 11, 12, 13], [0, 1, 2, 3]])
+def test_fewer_than_five_runs_far_off_are_no_change(wild: list[int]) -> None:
+    random = np.random.default_rng(32)
+    for factor in (2.0, 10.0):
+        for _ in range(20):
+            values = 100 * np.exp(random.normal(0.0, 0.01, 25))
+            values[wild] *= factor
+            assert places(values) == []
+
+
+def test_an_abrupt_step_needs_every_run_beyond_every_run_by_a_gap_of_4_sigma() -> None:
+    low, high = [0.0, 1.0] * 5, [10.0, 11.0] * 5  # standard deviation within: sqrt(5 / 18), 0.527
+    at, p = abrupt(np.array(low + high), 5)
+    assert at == 10
+    assert p == pytest.approx(11 * 2 / math.comb(20, 10))
+    assert abrupt(np.array(high + low), 5)[1] < 0.01
+    assert abrupt(np.array(low + [value - 6.88 for value in high]), 5)[1] < 0.01  # a gap of 2.12
+    assert abrupt(np.array(low + [value - 6.90 for value in high]), 5)[1] == 1.0  # of 2.10
+    assert abrupt(np.array([*low, *high[:-1], 0.5]), 5)[1] == 1.0
+    assert abrupt(np.array(low + high[:4]), 5)[1] == 1.0
+    assert abrupt(np.array(low + high), 11)[1] == 1.0
+    assert abrupt(np.zeros(20), 5)[1] == 1.0
+    assert abrupt(np.arange(20.0), 5)[1] == 1.0
+
+
+@pytest.mark.parametrize("runs", [15, 16, 40])
+def test_the_largest_and_the_least_numbers_make_a_change(runs: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        [fall] = find_changes([1e308] * runs + [1e-308] * runs).changes
+        [rise] = find_changes([1e-308] * runs + [1e308] * runs).changes
+    assert (fall.index, fall.before, fall.after) == (runs, 1e308, 1e-308)
+    assert (fall.change, fall.interval) == (-1.0, (-1.0, -1.0))
+    assert (rise.change, rise.interval) == (math.inf, (math.inf, math.inf))
 
 
 def test_a_fall_is_negative_and_the_mirror_of_a_rise() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bench.changepoint import any_change, near, null_points, share
-from bench.series import NOISES, autoregressive, bump, history, line, step
+from bench.series import BEYOND, NOISES, autoregressive, bump, history, line, step
 from loadgate.judge.changepoint import find_changes
-from loadgate.judge.scan import NULL, TAILS
+from loadgate.judge.scan import LEAST, NULL, TAILS, abrupt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -47,6 +47,22 @@ def test_strong_correlation_costs_little_more_than_alpha() -> None:
     for n in (30, 100, 250):
         rows = autoregressive(np.random.default_rng(14), 400, n, 0.9)
         assert sum(find_changes(np.exp(0.05 * row)).p <= 0.01 for row in rows) <= at_most(400, 0.02)
+
+
+@pytest.mark.parametrize("n", [10, 12, 15, 20, 30, 60])
+def test_noise_makes_no_abrupt_steps(n: int) -> None:
+    """Also where runs are alike: what `abrupt` adds to the alarms of the scan is 0.2 % at most, and nothing from 20 runs on."""
+    for noise in NOISES | BEYOND:
+        series = (np.log(history(noise, (33, n, at), np.zeros(n))) for at in range(1500))
+        alarms = sum(abrupt(values, LEAST)[1] <= 0.01 for values in series)
+        assert alarms <= at_most(1500, 0.002 if n < 20 else 0.0002), noise
+
+
+@pytest.mark.parametrize("n", [10, 15, 20, 40])
+def test_short_histories_without_change_show_none_even_if_runs_are_alike(n: int) -> None:
+    for noise in [*NOISES, "AR(1) 0.9"]:
+        alarms = round(500 * share(any_change, noise, np.zeros(n), 500, 34))
+        assert alarms <= at_most(500, 0.02 if noise in BEYOND else 0.01), noise
 
 
 @pytest.mark.parametrize("n", [16, 100, 500])

@@ -3,12 +3,16 @@
 A change is looked for in the whole series with `search`, then in the pieces, until nothing stands out any more; as the first
 scan decides, a series without change is cut with probability `alpha`, not `alpha` times the number of cuts. Places are
 then set right on the values, and a change that does not hold up between its neighbours is taken out again.
+
+Ranks do not tell a step of 5 sigma from one of 500, and in few runs either looks like correlated noise. So before each scan
+`abrupt` looks at the values themselves: a step far wider than all that runs differ by on both sides of it is cut where it
+is, and stays.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -16,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from loadgate.judge.drift import Drift, drift
-from loadgate.judge.scan import LEAST, Floats, Stretch, correlation_within, search, step_p
+from loadgate.judge.scan import LEAST, Floats, Stretch, abrupt, correlation_within, search, step_p
 
 ALPHA: Final = 0.01
 _PLACINGS: Final = 4
@@ -55,6 +59,8 @@ class Segmentation:
     """Values that were there."""
 
 
+# medians of two numbers near the largest are infinite inside here, which decides nothing
+@np.errstate(over="ignore")
 def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, least: int = LEAST) -> Segmentation:
     """Find the changes of level in `values`, one a run in the order of the runs; NaN and infinities are missing runs.
 
@@ -69,19 +75,21 @@ def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, leas
     given = np.asarray(values, dtype=np.float64)
     there = np.flatnonzero(np.isfinite(given))
     series = given[there]
-    whole = search(series, least, alpha)
-    if whole.p > alpha:
-        return Segmentation((), None, whole.p, len(series))
     # logarithms where there are any, so that a step is a factor: that is what a change of code mostly is
     scaled = np.log(series) if bool((series > 0.0).all()) else series
-    cuts = _placed(scaled, _cuts(series, whole, alpha, least), least)
+    whole = search(series, least, alpha)
+    p = min(whole.p, abrupt(scaled, least)[1])
+    if p > alpha:
+        return Segmentation((), None, p, len(series))
+    found, sure = _cuts(series, scaled, whole, alpha, least)
+    cuts = _placed(scaled, found, sure, least)
     # before steps are weighed one by one: no step of a drift holds up where the level creeps on both sides of it
     creeping = drift(series, cuts, alpha)
     if creeping is None:
-        cuts, weakest = _upheld(series, cuts, alpha)
+        cuts, weakest = _upheld(series, cuts, sure, alpha)
         if not cuts:
-            return Segmentation((), None, max(whole.p, weakest), len(series))
-        cuts = _placed(scaled, cuts, least)
+            return Segmentation((), None, max(p, weakest), len(series))
+        cuts = _placed(scaled, cuts, sure, least)
         creeping = drift(series, cuts, alpha)
     levels = np.split(series, cuts)
     correlation = correlation_within(series, cuts)
@@ -90,36 +98,48 @@ def find_changes(values: Sequence[float] | Floats, *, alpha: float = ALPHA, leas
             int(there[cut]),
             before,
             after,
-            step_p(np.concatenate((before, after)), len(before), correlation),
+            min(step_p(np.concatenate((before, after)), len(before), correlation), sure.get(cut, 1.0)),
             correlation,
         )
         for cut, (before, after) in zip(cuts, pairwise(levels), strict=True)
     )
-    return Segmentation(changes, creeping, whole.p, len(series))
+    return Segmentation(changes, creeping, p, len(series))
 
 
-def _cuts(series: Floats, whole: Stretch, alpha: float, least: int) -> list[int]:
-    """Ends of the stretches that stand out: `whole`, that of the series, and then those of each piece of it."""
+def _cuts(
+    series: Floats, scaled: Floats, whole: Stretch, alpha: float, least: int
+) -> tuple[list[int], dict[int, float]]:
+    """Where the level moved: at abrupt steps, and at the ends of stretches that stand out, in the series and its pieces.
+
+    `whole` is the stretch of the series. Abrupt steps come a second time, with the p of each: they need no further proof.
+    """
     found: list[int] = []
-    pieces = [(0, len(series), whole)]
+    sure: dict[int, float] = {}
+    pieces: list[tuple[int, int, Stretch | None]] = [(0, len(series), whole)]
     while pieces:
         begin, end, stretch = pieces.pop()
-        if stretch.p > alpha:
-            continue
-        inner = [cut for cut in (begin + stretch.start, begin + stretch.stop) if begin < cut < end]
+        at, p = abrupt(scaled[begin:end], least)
+        if p <= alpha:
+            inner = [begin + at]
+            sure[begin + at] = p
+        else:
+            stretch = stretch or search(series[begin:end], least, alpha)
+            if stretch.p > alpha:
+                continue
+            inner = [cut for cut in (begin + stretch.start, begin + stretch.stop) if begin < cut < end]
         found += inner
-        pieces += [
-            (one, other, search(series[one:other], least, alpha)) for one, other in pairwise([begin, *inner, end])
-        ]
-    return sorted(found)
+        pieces += [(one, other, None) for one, other in pairwise([begin, *inner, end])]
+    return sorted(found), sure
 
 
-def _placed(scaled: Floats, cuts: list[int], least: int) -> list[int]:
-    """`cuts` where two levels with Huber's loss fit best, each between its neighbours."""
+def _placed(scaled: Floats, cuts: list[int], sure: Container[int], least: int) -> list[int]:
+    """`cuts` where two levels with Huber's loss fit best, each between its neighbours; `sure` ones where they are."""
     for _ in range(_PLACINGS):
         edges = [0, *cuts, len(scaled)]
         moved = list(cuts)
         for place, (begin, cut, end) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+            if cut in sure:
+                continue
             begin = moved[place - 1] if place else begin
             before, after = float(np.median(scaled[begin:cut])), float(np.median(scaled[cut:end]))
             away = np.concatenate((scaled[begin:cut] - before, scaled[cut:end] - after))
@@ -140,8 +160,11 @@ def _loss(away: Floats, sigma: float) -> Floats:
     return np.where(size <= bend, 0.5 * size * size, bend * (size - 0.5 * bend)) if sigma > 0.0 else size
 
 
-def _upheld(series: Floats, cuts: list[int], alpha: float) -> tuple[list[int], float]:
-    """`cuts` without those that are no step between their neighbours, the weakest out first; and the p of the last out."""
+def _upheld(series: Floats, cuts: list[int], sure: Container[int], alpha: float) -> tuple[list[int], float]:
+    """`cuts` without those that are no step between their neighbours, the weakest out first; and the p of the last out.
+
+    `sure` ones stay: a neighbour that was found later makes less of the runs that prove them, and nothing of the step.
+    """
     cuts = list(cuts)
     weakest = 0.0
     correlation = correlation_within(series, cuts)
@@ -154,7 +177,7 @@ def _upheld(series: Floats, cuts: list[int], alpha: float) -> tuple[list[int], f
                 # two levels with one median are no change that could be shown
                 level = np.median(series[begin:cut]) != np.median(series[cut:end])
                 known[begin, cut, end] = step_p(series[begin:end], cut - begin, correlation) if level else 1.0
-        ps = [known[step] for step in steps]
+        ps = [0.0 if step[1] in sure else known[step] for step in steps]
         weakest = max(ps)
         if weakest <= alpha:
             break
@@ -163,15 +186,18 @@ def _upheld(series: Floats, cuts: list[int], alpha: float) -> tuple[list[int], f
 
 
 def _change(index: int, first: Floats, second: Floats, p: float, correlation: float) -> Change:
-    before, after = float(np.median(first)), float(np.median(second))
+    # not np.median, which adds the middle two: they may be too large for it
+    before, after = float(np.quantile(first, 0.5)), float(np.quantile(second, 0.5))
     low_before, high_before = _median_interval(first, correlation)
     low_after, high_after = _median_interval(second, correlation)
     if min(low_before, low_after) > 0.0:
-        # two intervals make one of their ratio (Donner & Zou 2012, "MOVER": Statistical Methods in Medical Research 21)
-        step = math.log(after / before)
-        low = step - math.hypot(math.log(after / low_after), math.log(high_before / before))
-        high = step + math.hypot(math.log(high_after / after), math.log(before / low_before))
-        return Change(index, before, after, math.expm1(step), (math.expm1(low), math.expm1(high)), p)
+        # two intervals make one of their ratio (Donner & Zou 2012, "MOVER": Statistical Methods in Medical Research 21);
+        # differences of logarithms, as a ratio of the largest and the least number is none
+        step = math.log(after) - math.log(before)
+        fall_before, rise_before = _logs_around(low_before, before, high_before)
+        fall_after, rise_after = _logs_around(low_after, after, high_after)
+        low, high = step - math.hypot(fall_after, rise_before), step + math.hypot(rise_after, fall_before)
+        return Change(index, before, after, _relative(step), (_relative(low), _relative(high)), p)
     step = after - before
     if before == 0.0:
         return Change(index, before, after, math.copysign(math.inf, step), (-math.inf, math.inf), p)
@@ -179,6 +205,19 @@ def _change(index: int, first: Floats, second: Floats, p: float, correlation: fl
     low = step - math.hypot(after - low_after, high_before - before)
     high = step + math.hypot(high_after - after, before - low_before)
     return Change(index, before, after, step / size, (low / size, high / size), p)
+
+
+def _logs_around(low: float, level: float, high: float) -> tuple[float, float]:
+    """How far below `level` `low` is, and `high` above it, in logarithms."""
+    return math.log(level) - math.log(low), math.log(high) - math.log(level)
+
+
+def _relative(step: float) -> float:
+    """The change that a `step` of logarithms is; infinite where it is larger than any number."""
+    try:
+        return math.expm1(step)
+    except OverflowError:
+        return math.inf
 
 
 def _median_interval(level: Floats, correlation: float) -> tuple[float, float]:

@@ -44,6 +44,8 @@ _FURTHER_CUTS: Final = 2
 _HIGHEST_CORRELATION: Final = 0.95
 # Squares a run that are rounding, in residuals of order 1
 _NOTHING: Final = 1e-18
+# Between the sides of an abrupt step, in standard deviations within them
+_GAP: Final = 4.0
 # Of alpha, to the scan of all runs; the parts share the rest. Fewer runs than this make no part.
 _WHOLE: Final = 0.75
 _SHORTEST_PART: Final = 50
@@ -173,6 +175,33 @@ def step_p(values: Floats, at: int, correlation: float) -> float:
     z = np.abs(scores[:, :at].sum(axis=1)) / np.sqrt(_variance(short, n, np.array([correlation])))
     statistic = float((_straightened(z, short, _unevenness(scores)) - _toll(short, n))[0, 0])
     return max(tail(statistic, n), _luckiest(n, at))
+
+
+def abrupt(values: Floats, least: int) -> tuple[int, float]:
+    """Where `values` step so far that no noise does, with at least `least` on both sides; and the p of it, 1 if nowhere.
+
+    All values after the step lie beyond all before it, by a gap of 4 standard deviations within the two sides or more (of
+    none, by any). Were runs exchangeable, one of the splits would part them so with the p that is returned, whatever the
+    gap. AR(1) parts them more often, but not so far: a single innovation would have to cross the gap, and then the level to
+    keep what by correlation fades, while neither side wanders. `test_changepoint_rates` has what comes of that. Takes O(n).
+    """
+    n = len(values)
+    if n < 2 * least:
+        return 0, 1.0
+    # in shares of the largest, as a difference of the largest and the least number may be none
+    shares = values / max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    lowest, highest = np.minimum.accumulate, np.maximum.accumulate
+    rise = lowest(shares[::-1])[::-1][1:] - highest(shares)[:-1]
+    fall = lowest(shares)[:-1] - highest(shares[::-1])[::-1][1:]
+    gaps = np.maximum(rise, fall)[least - 1 : n - least]
+    at = least + int(gaps.argmax())
+    gap = float(gaps[at - least])
+    if gap <= 0.0:
+        return at, 1.0
+    within = np.concatenate([side - side.mean() for side in np.split(shares, [at])])
+    if gap < _GAP * math.sqrt(float(within @ within) / (n - 2)):
+        return at, 1.0
+    return at, min(1.0, len(gaps) * _luckiest(n, at))
 
 
 def _luckiest(n: int, length: int) -> float:
