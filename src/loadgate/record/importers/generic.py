@@ -23,6 +23,7 @@ from loadgate.record.importers import table
 from loadgate.record.importers.foreign import moment
 from loadgate.record.importers.format import Format
 from loadgate.record.importers.source import Source
+from loadgate.record.redact import redact_name
 from loadgate.record.result import Figure, Result, SeriesName
 
 COLUMNS: Final = ("timestamp", "commit", "series", "value", "unit", "direction")
@@ -30,11 +31,15 @@ _LATEST: Final = 1e11
 """Unix seconds of the year 5138: more are milliseconds."""
 _LARGEST: Final = 1.7e308
 _SPLIT: Final = methodcaller("split", ",")
+_SHARE: Final = "share"
+_PERCENT: Final = "divide percentages by 100, or give them the unit `%`"
 _DIRECTIONS: Final = {"lower": Direction.LOWER, "higher": Direction.HIGHER}
 
 Run = dict[str, Figure]
 Key = tuple[str | float, str]
 """Timestamp as written, and commit."""
+Runs = dict[tuple[float, str], Run]
+"""By the instant, which may be written in several ways, and commit; in the order of the file."""
 
 
 class _Row(msgspec.Struct):
@@ -68,7 +73,8 @@ def _read_csv(source: Source) -> list[Result]:
             f"the column `{missing[0]}` is missing", line=1, hint=f"the columns are {','.join(COLUMNS)}, in any order"
         )
     pick, width = itemgetter(*(names.index(column) for column in COLUMNS)), len(names)
-    runs: dict[Key, Run] = {}
+    runs: Runs = {}
+    written: dict[Key, Run] = {}
     kinds: dict[tuple[str, str, str], tuple[SeriesName, str, Direction]] = {}
     at: str | None = None
     of: str | None = None
@@ -81,7 +87,7 @@ def _read_csv(source: Source) -> list[Result]:
         timestamp, commit, series, text, unit, direction = pick(row)
         if timestamp != at or commit != of:
             at, of = timestamp, commit
-            run = runs.setdefault((at, of), {})
+            run = _run(source, runs, written, (at, of), line)
         kind = kinds.get((series, unit, direction))
         if kind is None:
             kind = kinds[series, unit, direction] = _kind(source, line, series, unit, direction)
@@ -91,10 +97,13 @@ def _read_csv(source: Source) -> list[Result]:
             raise source.bad(f"`value` must be a number, is `{text[:40]}`", line=line) from None
         if not -_LARGEST < value < _LARGEST:
             raise source.bad(f"`value` must be a finite number, is `{text[:40]}`: leave the row out", line=line)
-        if series in run:
-            raise source.bad(f"`{series}` is given a second time for the same timestamp and commit", line=line)
-        run[series] = Figure(*kind, Estimate(value))
-    return _results(source, runs)
+        if unit == _SHARE and not 0.0 <= value <= 1.0:
+            raise source.bad(f"a share lies between 0 and 1, `value` is `{text[:40]}`", line=line, hint=_PERCENT)
+        name = kind[0].metric
+        if name in run:
+            raise source.bad(f"`{name}` is given a second time for the same timestamp and commit", line=line)
+        run[name] = Figure(*kind, Estimate(value))
+    return _results(runs)
 
 
 def _csv_rows(source: Source) -> Iterator[tuple[int, list[str]]]:
@@ -128,7 +137,8 @@ def _detect_json(source: Source) -> bool:
 
 def _read_json(source: Source) -> list[Result]:
     rows = source.shaped(_Rows).results if isinstance(source.json, dict) else source.shaped(list[_Row])
-    runs: dict[Key, Run] = {}
+    runs: Runs = {}
+    written: dict[Key, Run] = {}
     for at, row in enumerate(rows):
         where = f"row {at + 1}: "
         kind = _kind(source, 0, row.series, row.unit, row.direction, where)
@@ -137,11 +147,15 @@ def _read_json(source: Source) -> list[Result]:
         found = Estimate(row.value) if row.value is not None else estimate.median(row.samples or [])
         if not -_LARGEST < found.value < _LARGEST:
             raise source.bad(f"{where}the value must be a finite number: leave the row out")
-        run = runs.setdefault((row.timestamp, row.commit), {})
-        if row.series in run:
-            raise source.bad(f"{where}`{row.series}` is given a second time for the same timestamp and commit")
-        run[row.series] = Figure(*kind, found)
-    return _results(source, runs)
+        for each in row.samples or [found.value] if row.unit == _SHARE else ():
+            if not 0.0 <= each <= 1.0:
+                raise source.bad(f"{where}a share lies between 0 and 1, this is {each:g}", hint=_PERCENT)
+        run = _run(source, runs, written, (row.timestamp, row.commit), 0, where)
+        name = kind[0].metric
+        if name in run:
+            raise source.bad(f"{where}`{name}` is given a second time for the same timestamp and commit")
+        run[name] = Figure(*kind, found)
+    return _results(runs)
 
 
 # -- both
@@ -155,19 +169,20 @@ def _kind(
         raise source.bad(f"{where}`direction` must be `lower` or `higher`, is `{direction[:40]}`", line=line)
     if not series.strip():
         raise source.bad(f"{where}`series` must be a name, is empty", line=line)
-    return SeriesName("", series, ""), unit, known
+    return SeriesName("", redact_name(series), ""), unit, known
 
 
-def _results(source: Source, runs: dict[Key, Run]) -> list[Result]:
-    """A result per run, oldest first; runs whose timestamps are the same instant written in two ways are one."""
-    joined: dict[tuple[float, str], Run] = {}
-    for (timestamp, commit), run in runs.items():
-        held = joined.setdefault((_seconds(source, timestamp), commit), run)
-        if held is not run:
-            twice = next((series for series in run if series in held), None)
-            if twice is not None:
-                raise source.bad(f"`{twice}` is given a second time for {timestamp} and the commit `{commit}`")
-            held.update(run)
+def _run(source: Source, runs: Runs, written: dict[Key, Run], key: Key, line: int, where: str = "") -> Run:
+    """The run in `runs` that a row with `key` belongs to, made where it is the first; `written` is what was found before."""
+    run = written.get(key)
+    if run is None:
+        timestamp, commit = key
+        run = written[key] = runs.setdefault((_seconds(source, timestamp, line, where), commit), {})
+    return run
+
+
+def _results(runs: Runs) -> list[Result]:
+    """A result per run, oldest first; of one instant in the order of the file, in which commits followed each other."""
     return [
         Result(
             id=_id(started, commit, run),
@@ -181,31 +196,27 @@ def _results(source: Source, runs: dict[Key, Run]) -> list[Result]:
             word=None,
             figures=tuple(run.values()),
         )
-        for (started, commit), run in sorted(joined.items(), key=itemgetter(0))
+        for (started, commit), run in sorted(runs.items(), key=lambda item: item[0][0])
     ]
 
 
-def _seconds(source: Source, timestamp: str | float) -> float:
+def _seconds(source: Source, timestamp: str | float, line: int, where: str) -> float:
     found: float | None
     try:
         found = float(timestamp)
     except ValueError:
         found = moment(str(timestamp))
     if found is None or not 0.0 <= found < _LATEST:
-        what = f"`timestamp` must be ISO 8601 or Unix seconds, is `{str(timestamp)[:40]}`"
-        raise source.bad(what, line=_line_with(source, str(timestamp)))
+        what = f"{where}`timestamp` must be ISO 8601 or Unix seconds, is `{str(timestamp)[:40]}`"
+        raise source.bad(what, line=line)
     return found
 
 
-def _line_with(source: Source, text: str) -> int:
-    """The first line with `text`, for an error."""
-    return next((number for number, line in enumerate(source.lines(), 1) if text and text in line), 0)
-
-
 def _id(started: float, commit: str, run: Run) -> str:
-    """From the run's own rows, so that it stays the same run when a file has grown."""
+    """From the run's own rows, so that it stays the same run when a file has grown, and is another when one is corrected."""
     digest = hashlib.sha256(f"{started!r} {commit}\n".encode("utf-8", "replace"))
-    digest.update("\n".join(run).encode("utf-8", "replace"))
+    rows = (f"{name}\t{figure.unit}\t{figure.direction.value}" for name, figure in run.items())
+    digest.update("\n".join(rows).encode("utf-8", "replace"))
     digest.update(np.array([figure.estimate.value for figure in run.values()]).tobytes())
     return digest.hexdigest()[:16]
 
