@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,33 @@ def test_the_report_of_the_guides_is_read() -> None:
         "http_reqs rate": 1250.0,
     }
     assert found["http_reqs rate"].direction is Direction.HIGHER
+    assert found["http_req_failed share"].estimate.count == 300_000  # 1250 in each of 240 seconds
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({"duration_seconds": 0.5}, 625),
+        ({"duration_seconds": None}, 0),
+        ({"duration_seconds": "240"}, 0),
+        ({"duration_seconds": float("nan")}, 0),
+        ({"duration_seconds": -1}, 0),
+    ],
+)
+def test_requests_are_counted_where_rate_and_time_are_numbers(
+    change: dict[str, Any], count: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(json.loads((DATA / "guide.json").read_text()) | change))
+    assert figures(path)["http_req_failed share"].estimate.count == count
+
+
+def test_requests_that_were_counted_are_not_guessed(tmp_path: Path) -> None:
+    tree = json.loads((DATA / "guide.json").read_text())
+    tree["metrics"]["http_reqs"] = 299_990
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(tree))
+    assert figures(path)["http_req_failed share"].estimate.count == 299_990
 
 
 def test_names_say_unit_and_direction() -> None:

@@ -6,6 +6,7 @@ that tells neither unit nor direction is refused, since a guess would turn impro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -43,11 +44,12 @@ def _detect(source: Source) -> bool:
 def _read(source: Source) -> list[Result]:
     tree: dict[str, Any] = source.json
     metrics: dict[str, Any] = tree["metrics"]
-    counts = _counts(metrics)
+    seconds = tree.get("duration_seconds")
+    counts = _counts(metrics, seconds)
     figures = [figure for name, value in metrics.items() for figure in _of_metric("", name, value, counts)]
     steps = tree.get("steps")
     for step, values in steps.items() if isinstance(steps, dict) else ():
-        own = _counts(values) if isinstance(values, dict) else 0
+        own = _counts(values, seconds) if isinstance(values, dict) else 0
         for name, value in values.items() if isinstance(values, dict) else ():
             if name != "http_reqs":
                 figures += _of_metric(step, name, value, own)
@@ -72,10 +74,20 @@ def _read(source: Source) -> list[Result]:
     ]
 
 
-def _counts(metrics: Mapping[str, Any]) -> int:
-    """Requests there were, where it is said."""
-    count = metrics.get("http_reqs")
-    return int(count) if count is not None and _is_number(count) else 0
+def _counts(metrics: Mapping[str, Any], seconds: Any) -> int:
+    """Requests there were, where it is said, or follows from the rate over `seconds`; else 0.
+
+    Without it nothing could be said of a share's error, and no change of it would ever be certain.
+    """
+    if "http_reqs" in metrics:
+        return _whole(metrics["http_reqs"])
+    rate = metrics.get("throughput_rps")
+    return _whole(rate * seconds) if _is_number(rate) and _is_number(seconds) else 0
+
+
+def _whole(count: Any) -> int:
+    """`count` as a count; 0, not known, for what is none: NaN and infinity are in reports of Python's own writer."""
+    return round(count) if _is_number(count) and 0 <= count < math.inf else 0
 
 
 def _of_metric(step: str, name: str, value: Any, count: int) -> Iterator[Figure]:
@@ -84,9 +96,7 @@ def _of_metric(step: str, name: str, value: Any, count: int) -> Iterator[Figure]
         samples = value.get("count")
         for statistic in STATISTICS:
             if _is_number(value.get(statistic)):
-                found = Estimate(
-                    float(value[statistic]), count=int(samples) if samples is not None and _is_number(samples) else 0
-                )
+                found = Estimate(float(value[statistic]), count=_whole(samples))
                 unit = metric.unit if metric is not None else "ms"
                 yield Figure(SeriesName(step, name, statistic), unit, Direction.LOWER, found)
     elif not _is_number(value):
