@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,25 @@ def at(number: int, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes
             at(4, lambda line: line.replace(b":20.0,", b':"twenty",')),
             ":4: .*could not convert string to float: 'twenty'",
         ),
+        (at(4, lambda line: line.replace(b":20.0,", b':"inf",')), ":4: .*the value of `GET /: .* is not finite"),
+        (at(4, lambda line: line.replace(b'"error":0.02', b'"error":-0.02')), ":4: .*the error of .* is negative"),
+        (at(4, lambda line: line.replace(b'"error":0.02', b'"error":"nan"')), ":4: .*the error of .*, or no number"),
+        (
+            at(4, lambda line: line.replace(b'"freedom":15.0', b'"freedom":-1')),
+            ":4: .*degrees of freedom of .* negative",
+        ),
+        (
+            at(4, lambda line: line.replace(b'"count":1000', b'"count":9223372036854775808')),
+            ":4: .*the count of .* beyond",
+        ),
+        (at(4, lambda line: line.replace(b'"count":1000', b'"count":-1')), ":4: .*the count of .* is negative"),
+        (
+            at(4, lambda line: re.sub(rb'"started":[\d.]+', b'"started":-1e12', line)),
+            ":4: .*`started` is no time .*-1e",
+        ),
+        (at(4, lambda line: re.sub(rb'"added":[\d.]+', b'"added":1e300', line)), ":4: .*`added` is no time .*1e"),
+        (at(8, lambda line: re.sub(rb'"created":[\d.]+', b'"created":1e300', line)), ":8: .*`created` is no time"),
+        (at(10, lambda line: re.sub(rb'"created":[\d.]+', b'"created":1e300', line)), ":10: .*`created` is no time"),
         (at(7, lambda line: line.replace(b'"record":"', b'"record":"AAAA')), ":7: not a whole line of an export: "),
         (at(8, lambda line: line.replace(b"r0001", b"r9999")), ":8: baseline `main` is of run r9999, which is neither"),
         (

@@ -18,6 +18,7 @@ from loadgate.record.verdict import Word
 from loadgate.store.acknowledgement import Acknowledgement
 from loadgate.store.database import raw_text, safe_text
 from loadgate.store.packed import MOST
+from loadgate.store.selection import can_be_shown
 
 _Number = float | str
 
@@ -104,10 +105,17 @@ def run_form(result: Result, *, added: float = 0.0, record: str = "") -> RunForm
     )
 
 
+def check_time(name: str, seconds: float) -> None:
+    """Raises ValueError where the key `name` holds what can never be shown: every list with it would end there."""
+    if not can_be_shown(seconds):
+        raise ValueError(f"`{name}` is no time in the years 1 to 9999: {seconds:g}")
+
+
 def result_of(form: RunForm) -> Result:
-    """Raises ValueError where a number is none."""
+    """Raises ValueError where a number is none, or can be none of a run."""
     if not form.id:
         raise ValueError("a run needs an `id`")
+    check_time("started", form.started)
     return Result(
         id=raw_text(form.id),
         tool=raw_text(form.tool),
@@ -139,6 +147,10 @@ def acknowledgement_form(a: Acknowledgement) -> AcknowledgementForm:
 
 
 def acknowledgement_of(form: AcknowledgementForm) -> Acknowledgement:
+    """Raises ValueError where a time is none."""
+    check_time("created", form.created)
+    if form.expires is not None:
+        check_time("expires", form.expires)
     return Acknowledgement(
         tool=raw_text(form.tool),
         name=raw_text(form.name),
@@ -154,8 +166,17 @@ def acknowledgement_of(form: AcknowledgementForm) -> Acknowledgement:
 
 def _figure_of(form: FigureForm) -> Figure:
     series = SeriesName(raw_text(form.step), raw_text(form.metric), raw_text(form.statistic))
+    value, freedom = float(form.value), float(form.freedom)
     error = None if form.error is None else float(form.error)
-    found = Estimate(float(form.value), error, float(form.freedom), form.count)
+    if math.isinf(value):  # NaN is the share of nothing
+        raise ValueError(f"the value of `{series}` is not finite")
+    if error is not None and not error >= 0.0:
+        raise ValueError(f"the error of `{series}` is negative, or no number: {error:g}")
+    if not freedom >= 0.0:
+        raise ValueError(f"the degrees of freedom of `{series}` are negative, or no number: {freedom:g}")
+    if not 0 <= form.count <= MOST:
+        raise ValueError(f"the count of `{series}` is negative, or beyond {MOST}")
+    found = Estimate(value, error, freedom, form.count)
     return Figure(series, raw_text(form.unit), form.direction, found)
 
 

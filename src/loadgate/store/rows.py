@@ -11,7 +11,7 @@ from loadgate.errors import LoadgateError
 from loadgate.record.result import Figure, Result
 from loadgate.store.database import Transaction
 from loadgate.store.packed import pack, unpack
-from loadgate.store.selection import COLUMNS, Selection, StoredRun, run_of
+from loadgate.store.selection import COLUMNS, Selection, StoredRun, can_be_shown, run_of
 from loadgate.store.series import SeriesNumbers
 
 FEWEST_CHARACTERS: Final = 4
@@ -38,12 +38,17 @@ _INSERTED: Final = (
 def insert(
     transaction: Transaction, numbers: SeriesNumbers, result: Result, *, added: float, record: bytes | None
 ) -> bool:
-    """Add a run, with its record as `compressed` makes it; False where there is one with its id."""
+    """Add a run, with its record as `compressed` makes it; False where there is one with its id.
+
+    A start that no list could show is one that is not known. A figure that is infinite is none, and left out: sums of what
+    a script adds can overflow, and an import takes no export with such a figure. NaN stays: the share of nothing.
+    """
     if not result.id:
         raise ValueError("a result needs an id")
-    started = result.started if math.isfinite(result.started) else 0.0
-    series = numbers.of(transaction, result.figures)
-    figures = pack(zip(series, (figure.estimate for figure in result.figures), strict=True))
+    started = result.started if can_be_shown(result.started) else 0.0
+    measured = tuple(figure for figure in result.figures if not math.isinf(figure.estimate.value))
+    series = numbers.of(transaction, measured)
+    figures = pack(zip(series, (figure.estimate for figure in measured), strict=True))
     row = (
         result.id,
         result.tool,

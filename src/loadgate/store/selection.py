@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from loadgate.record.verdict import Word
 from loadgate.store.database import Row, Value
+
+_EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def can_be_shown(seconds: float) -> bool:
+    """Whether Unix seconds are a day of the years 1 to 9999, all that a calendar knows. False for NaN."""
+    return _EARLIEST <= seconds < _LATEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import math
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -34,6 +33,7 @@ from loadgate.store.forms import (
     RunForm,
     acknowledgement_form,
     acknowledgement_of,
+    check_time,
     result_of,
     run_form,
 )
@@ -221,8 +221,7 @@ class _Reader:
         self._taken[what] += taken
 
     def _run(self, form: RunForm) -> bool:
-        if not (math.isfinite(form.started) and math.isfinite(form.added)):
-            raise ValueError("a time that is not finite")
+        check_time("added", form.added)
         record = from_text(form.record) if form.record else None
         result = result_of(form)
         return rows.insert(self._transaction, self._numbers, result, added=form.added or self._now, record=record)
@@ -232,6 +231,7 @@ class _Reader:
             check_name(form.name)
         except LoadgateError as error:
             raise ValueError(error.message) from None
+        check_time("created", form.created)
         run = rows.by_id(self._transaction, raw_text(form.run))
         if run is None:
             raise self._bad(f"baseline `{form.name}` is of run {form.run}, which is neither before it nor in the store")
