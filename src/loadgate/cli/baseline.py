@@ -39,12 +39,18 @@ def save(
     A run that failed, was invalid or unsure is refused.
     """
     from loadgate.baselines import save_baseline
-    from loadgate.store.baseline_file import write_baseline
+    from loadgate.store.baseline_file import check_place, write_baseline
 
+    if file is not None:
+        check_place(file)
     with open_store(place, gate_spec(config)) as store:
         saved = save_baseline(store, name, run, reason=reason, force=force)
         if file is not None:
-            write_baseline(file, store.baseline(name))
+            try:
+                write_baseline(file, store.baseline(name))
+            except BaseException:  # the disk is full: all that was asked for, or nothing, so that it can be tried again
+                store.remove_baseline(name)
+                raise
     forced = ", forced" if saved.forced else ""
     click.echo(f"saved  {name}: run {saved.run.id}{forced}")
     if file is not None:

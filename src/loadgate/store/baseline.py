@@ -16,7 +16,7 @@ from loadgate.store.selection import StoredRun
 
 _UNFIT: Final = frozenset((Word.FAIL, Word.INVALID, Word.UNSURE))
 _NAME: Final = re.compile(r"\w[\w./+@-]{0,99}")
-_TAKEN: Final = re.compile(r"latest(?:~\d*)?")
+_TAKEN: Final = re.compile(r"latest(?:~\d*)?|none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,6 @@ def check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
         raise LoadgateError(
             f"`{name}` cannot be the name of a baseline",
-            "letters, digits and . _ - + / @, at most 100, beginning with a letter or digit; `latest` is the newest run",
+            "letters, digits and . _ - + / @, at most 100, beginning with a letter or digit; `latest` is the newest run, "
+            "`none` no baseline at all",
         )

@@ -7,6 +7,7 @@ record with all histograms is the last line: bytes in base64, nothing to read, b
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from loadgate.errors import LoadgateError
-from loadgate.record.file import write_atomically
+from loadgate.record.file import probe_folder, write_atomically
 from loadgate.store.baseline import Baseline, check_name
 from loadgate.store.compressed import compress, expand, from_text, to_text
 from loadgate.store.database import raw_text, safe_text
@@ -41,6 +42,19 @@ class _File(msgspec.Struct):
 
 class _Schema(msgspec.Struct):
     loadgate_baseline: int
+
+
+def check_place(path: Path) -> None:
+    """Raise LoadgateError where `write_baseline` could not write `path`. Leaves nothing behind, no folder either."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        if path.exists() and not path.is_file():
+            return  # a device or a pipe is written to as it is
+        folders = Path(os.path.realpath(path)).parents
+        probe_folder(next(folder for folder in folders if folder.exists()))
+    except OSError as error:
+        raise LoadgateError(f"cannot write {path}: {error.strerror or error}", "give another place") from None
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
