@@ -45,6 +45,8 @@ _NETWORK: Final = frozenset(
 """File system types, as /proc/self/mounts names them, whose files other machines may have open."""
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
 """How an attempt to read begins to fail where the shared memory's file cannot be made."""
+_NO_TEXT: Final = "Could not decode to UTF-8"
+"""How Python's module, not SQLite, begins to say that bytes of a text are none."""
 
 
 class SqliteDatabase:
@@ -190,7 +192,7 @@ def _message(path: Path, error: sqlite3.Error) -> LoadgateError:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_NOTADB":
         return LoadgateError(f"{path} is not a store: {error}", "give another place, or move this file away")
-    if name.startswith("SQLITE_CORRUPT"):
+    if name.startswith("SQLITE_CORRUPT") or str(error).startswith(_NO_TEXT):
         return LoadgateError(
             f"{path} is damaged: {error}",
             "move it away and import an export of it; `sqlite3 FILE .recover` saves what is left of it",
