@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MOST: Final = 1_000_000_000
+"""Runs that can be asked for: databases take no number beyond 64 bits."""
+
 
 @click.group()
 def history() -> None:
@@ -27,13 +31,26 @@ def history() -> None:
 def _selecting(command: F) -> F:
     """Options that say which runs are looked at."""
     for option in (
-        click.option("--limit", type=click.IntRange(1), metavar="N", help="The newest N alone."),
+        click.option("--limit", type=click.IntRange(1, _MOST), metavar="N", help="The newest N alone."),
         click.option("--branch", metavar="NAME", help="Runs of this branch alone."),
         click.option("--tool", metavar="NAME", help="Results of this tool alone."),
         click.option("--name", metavar="NAME", help="Runs of this profile, script or suite alone."),
     ):
         command = option(command)
     return command
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """`value`, unless it is NaN, which lies in every range as no comparison finds it outside."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number", context, parameter)
+    return value
+
+
+def _said(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("it is blank: say why, for whoever looks at the change later", context, parameter)
+    return value
 
 
 def _selection(name: str | None, tool: str | None, branch: str | None, limit: int | None) -> Selection:
@@ -106,7 +123,7 @@ def export(file: Path, place: str | None, config: Path | None) -> None:
 
 @history.command()
 @click.option("--older-than", "days", metavar="DAYS", type=click.IntRange(1, 36500), help="Runs older than that go.")
-@click.option("--keep", metavar="N", type=click.IntRange(0), help="All but the newest N of each profile go.")
+@click.option("--keep", metavar="N", type=click.IntRange(0, _MOST), help="All but the newest N of each profile go.")
 @store_option
 @config_option
 def prune(days: int | None, keep: int | None, place: str | None, config: Path | None) -> None:
@@ -127,6 +144,7 @@ def prune(days: int | None, keep: int | None, place: str | None, config: Path | 
     type=click.FloatRange(0.0, 0.5, min_open=True),
     default=0.01,
     show_default=True,
+    callback=_number,
     help="Probability of a change being found where there is none.",
 )
 @click.option(
@@ -170,7 +188,7 @@ def changes(
 
 @history.command()
 @click.argument("run")
-@click.option("--reason", metavar="TEXT", required=True, help="Why the change is there and may stay.")
+@click.option("--reason", metavar="TEXT", required=True, callback=_said, help="Why the change is there and may stay.")
 @click.option("--series", metavar="TEXT", default="", help="Of series with this in their name alone.")
 @click.option(
     "--expires", "days", metavar="DAYS", type=click.IntRange(1, 36500), help="For so many days. [default: for ever]"

@@ -61,10 +61,12 @@ def store_place(place: str | None, spec: GateSpec) -> str:
 
 
 def open_store(place: str | None, spec: GateSpec) -> Store:
-    """The history, made where it is missing. Raises LoadgateError."""
+    """The history, made where it is missing. Raises LoadgateError, also where it is said to be `none`."""
     from loadgate.store.store import PLACE, Store
 
     where = store_place(place, spec)
+    if where == NOWHERE:
+        raise _nowhere()
     if where == str(PLACE):
         _make_folder(PLACE.parent)
     return Store.open(where)
@@ -83,12 +85,21 @@ def existing_store(place: str | None, spec: GateSpec) -> Store | None:
 def need_store(place: str | None, spec: GateSpec) -> Store:
     """The history. Raises LoadgateError where there is none."""
     store = existing_store(place, spec)
+    if store is None and store_place(place, spec) == NOWHERE:
+        raise _nowhere()
     if store is None:
         raise LoadgateError(
             "there is no history here: no run has been kept in .loadgate/history.db",
             "`loadgate run` keeps its runs there, `loadgate history import` those of other tools; --store names another place",
         )
     return store
+
+
+def _nowhere() -> LoadgateError:
+    return LoadgateError(
+        f"the history is `{NOWHERE}` (--store, {VARIABLE} or `gate: store`): there is nothing to read or write",
+        "name a place with --store; a file of that name is ./none",
+    )
 
 
 def _make_folder(folder: Path) -> None:
