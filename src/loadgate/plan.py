@@ -84,6 +84,8 @@ class Plan:
     """What defines what users do, without secrets: texts of files by name, or what --url requests. Another one is another
     measurement."""
     gate: GateSpec = field(default_factory=GateSpec)
+    files: tuple[Path, ...] = ()
+    """What was read to make it, absolute: project, scripts, data."""
 
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
@@ -194,7 +196,8 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
         _need_target(project)
     files = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
     paths = [path.absolute() for path in files]  # a script may change the working folder
-    return Plan(profile, _project_script(project, env), project.target, does=_texts(paths))
+    read = (*paths, *(each.path.absolute() for each in project.data))
+    return Plan(profile, _project_script(project, env), project.target, does=_texts(paths), files=read)
 
 
 def _need_target(project: Project) -> None:
@@ -228,10 +231,11 @@ def _texts(paths: Sequence[Path]) -> dict[str, str]:
 
 def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
     full = path.absolute()  # the script may change the working folder
+    read = (full,) if project is None else (full, project.path.absolute())
     script = load_script(path)
     profile = _flags_profile(flags) if script.options is None else _options_profile(path, script)
     target = project.target if project is not None else TargetSpec()
-    return Plan(replace(profile, name=path.stem), script, target, does=_texts([full]))
+    return Plan(replace(profile, name=path.stem), script, target, does=_texts([full]), files=read)
 
 
 def _options_profile(path: Path, script: Script) -> Profile:

@@ -69,6 +69,44 @@ def test_a_wrong_argument(tmp_path: Path, arguments: tuple[str | bytes, ...], sa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("summary", "arguments", "what"),
+    [
+        ("load.py", ("load.py",), "a file that says what to run"),
+        ("link.json", ("load.py",), "a file that says what to run"),
+        ("hard.json", ("load.py",), "a file that says what to run"),
+        ("sub/../loadgate.yml", ("load.py",), "a file that says what to run"),
+        ("loadgate.yml", ("p",), "a file that says what to run"),
+        ("other.yml", ("p", "--config", "other.yml"), "a file that says what to run"),
+        ("people.csv", ("p",), "a file that says what to run"),
+        ("runs.db", ("p", "--store", "runs.db"), "the history"),
+        ("main.json", ("p", "--baseline", "main.json"), "the baseline"),
+        ("kept/run.json", ("p", "--baseline", "kept"), "the baseline"),
+    ],
+)
+def test_a_summary_does_not_go_over_what_the_run_was_given(
+    tmp_path: Path, summary: str, arguments: tuple[str, ...], what: str
+) -> None:
+    project = "data: {people: {file: people.csv}}\nprofiles: {p: {vus: 1, iterations: 1}}\n"
+    texts = {
+        "load.py": "import os\nfrom loadgate import scenario\nos.chdir('/')\n@scenario\nasync def a(user):\n    pass\n",
+        "loadgate.yml": project,
+        "other.yml": project,
+        "people.csv": "name\nAda\n",
+        "main.json": "{}",
+        "kept/run.json": "{}",
+    }
+    for folder in ("kept", "sub"):
+        (tmp_path / folder).mkdir()
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link.json").symlink_to("load.py")
+    (tmp_path / "hard.json").hardlink_to(tmp_path / "load.py")
+    assert f"--summary {summary} would overwrite {what}" in refused(tmp_path, *arguments, "--summary", summary)
+    assert {name: (tmp_path / name).read_text() for name in texts} == texts
+    assert not (tmp_path / "runs.db").exists()
+
+
 def test_a_header_that_files_requests_would_carry_is_looked_at_too(tmp_path: Path) -> None:
     with counting_listener() as (url, connections):
         (tmp_path / "loadgate.yml").write_text(f"target: {{url: '{url}'}}\nprofiles: {{p: {{vus: 1, duration: 1s}}}}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -28,8 +28,13 @@ from loadgate.session import View
 class Output:
     """The output of one run. The live view goes to standard error, what is left at the end to standard output."""
 
-    def __init__(self, home: Path, folder: Path, summary: Path | None, *, quiet: bool) -> None:
-        """`home` is the folder the command was given in, where relative paths begin: a script may change to another."""
+    def __init__(
+        self, home: Path, folder: Path, summary: Path | None, taken: Iterable[tuple[str, Path]] = (), *, quiet: bool
+    ) -> None:
+        """`home` is the folder the command was given in, where relative paths begin: a script may change to another.
+
+        `taken` names the files that no summary may be written over, and where they are.
+        """
         self._home = home
         self._folder = folder
         self._summary = summary
@@ -41,6 +46,9 @@ class Output:
             check_summary(summary, home)
             if _same(home / summary, home / folder / RECORD_NAME):
                 raise LoadgateError(f"--summary {summary} is where the record goes", "give it another name")
+            for what, path in taken:
+                if _same(home / summary, path):
+                    raise LoadgateError(f"--summary {summary} would overwrite {what}", "give it another name")
 
     def watch(self, plan: Plan) -> Callable[[View], None]:
         """What is to be called at the end of each window of a run of `plan`."""
@@ -119,7 +127,12 @@ def check_summary(path: Path, home: Path = Path()) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+    """Whether both are one file, which need not be there yet. A terminal or a pipe may be read and written."""
+    if one.exists() and not one.is_file():
+        return False
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    return one.exists() and other.exists() and one.samefile(other)  # names may differ in case, or be hard links
 
 
 def invalid(run: Run, reason: str) -> Run:
