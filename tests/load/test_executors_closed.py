@@ -62,6 +62,9 @@ def test_a_scenario_that_waits_for_nothing_does_not_keep_the_loop(load: LoadSpec
         def acquire_new(self) -> Spinner:
             return self
 
+        def abandon(self, attempts: int) -> None:
+            pass
+
         def drop(self) -> None:
             pass
 

@@ -167,6 +167,9 @@ def test_a_vu_that_swallows_its_cancellation_is_cancelled_again() -> None:
         def acquire_new(self) -> Stubborn:
             return self
 
+        def abandon(self, attempts: int) -> None:
+            pass
+
         def drop(self) -> None:
             pass
 
@@ -235,6 +238,9 @@ def test_an_iteration_may_ask_for_the_stop_itself() -> None:
     class Quitter:
         def acquire_new(self) -> Quitter:
             return self
+
+        def abandon(self, attempts: int) -> None:
+            pass
 
         def drop(self) -> None:
             pass
