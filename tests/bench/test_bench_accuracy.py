@@ -23,6 +23,7 @@ CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
 linux = pytest.mark.skipif(CORE < 0 or sys.platform != "linux", reason="servers are pinned to a core")
 
 
+@pytest.mark.slow
 def test_a_percentile_is_a_value_that_was_there() -> None:
     values = [float(value) for value in range(1, 8001)]
     assert percentile(values, 50) == 4000
@@ -37,6 +38,7 @@ def taken(truth: float, reported: float, others: float = 0.0) -> Round:
     return Round([truth], {"http_req_duration": figures}, others)
 
 
+@pytest.mark.slow
 def test_differences_are_taken_within_a_round_and_their_median_is_judged() -> None:
     rounds = [taken(20.0, 20.1), taken(25.0, 25.2), taken(20.0, 29.0)]
     point = points("fixed", rounds, taken(20.0, 20.05))[0]
@@ -45,22 +47,26 @@ def test_differences_are_taken_within_a_round_and_their_median_is_judged() -> No
     assert point.met
 
 
+@pytest.mark.slow
 def test_no_more_rounds_are_taken_than_needed_while_the_cores_are_ours() -> None:
     rounds = iter([taken(1, 1), taken(2, 2), taken(3, 3)])
     assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[1], [2]]
 
 
+@pytest.mark.slow
 def test_a_round_in_which_others_used_the_cores_is_taken_again_whatever_it_showed() -> None:
     rounds = iter([taken(1, 1, others=0.5), taken(2, 9), taken(3, 3)])
     assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[2], [3]]
 
 
+@pytest.mark.slow
 def test_where_others_never_leave_the_least_disturbed_rounds_are_kept() -> None:
     rounds = iter([taken(number, number, others=share) for number, share in enumerate((0.5, 0.3, 0.9, 0.1, 0.4, 0.6))])
     assert [one.logged for one in least_disturbed(rounds.__next__, 2)] == [[3], [1]]
     assert next(rounds, None) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("percentile", "truth", "difference", "met"),
     [
@@ -79,6 +85,7 @@ def test_a_point_may_be_off_by_a_share_or_by_an_absolute_time(
     assert Point("fixed", percentile, truth, truth + difference, difference).met is met
 
 
+@pytest.mark.slow
 def test_the_stall_must_show_in_latency_and_not_in_the_median_service_time() -> None:
     def met(p99: float, p50: float) -> list[bool | None]:
         return [bar.met for bar in stall_bars({"http_req_latency": {"p99": p99}, "http_req_duration": {"p50": p50}})]
@@ -89,6 +96,7 @@ def test_the_stall_must_show_in_latency_and_not_in_the_median_service_time() -> 
     assert met(900.0, 900.0) == [True, True, False]
 
 
+@pytest.mark.slow
 def test_the_shapes_are_what_they_are_called() -> None:
     def drawn(shape: str) -> list[float]:
         random = Random(7)
@@ -101,6 +109,7 @@ def test_the_shapes_are_what_they_are_called() -> None:
     assert set(drawn("tail")) == {0.005, 0.200}
 
 
+@pytest.mark.slow
 @linux
 def test_the_server_logs_for_each_reply_how_long_it_took(tmp_path: Path) -> None:
     with DelayServer("fixed", CORE, tmp_path) as server:
@@ -114,6 +123,7 @@ def test_the_server_logs_for_each_reply_how_long_it_took(tmp_path: Path) -> None
     assert min(log) >= 20.0
 
 
+@pytest.mark.slow
 @linux
 def test_the_bare_client_sees_what_the_server_logs_and_keeps_its_rate(tmp_path: Path) -> None:
     with DelayServer("fixed", CORE, tmp_path) as server:
@@ -131,6 +141,7 @@ def nginx() -> Iterator[Nginx]:
         yield server
 
 
+@pytest.mark.slow
 @linux
 def test_nginx_says_what_it_served_and_over_how_many_connections(nginx: Nginx) -> None:
     for path, count in (("/logged", 3), ("/file", 2), ("/logged", 1)):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_the_program_runs_on_its_core_and_its_output_and_exit_code_are_kept() -> None:
     usage = run(
         [sys.executable, "-S", "-c", "import os, sys; print(os.sched_getaffinity(0), os.environ['WORD']); sys.exit(7)"],
@@ -36,6 +37,7 @@ BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() 
 """Uses 0.3 s of CPU time."""
 
 
+@pytest.mark.slow
 def test_cpu_is_that_of_the_program_and_its_children() -> None:
     code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-S', '-c', {BURN!r}], check=True)\n{BURN}"
     usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(0.0, 60.0))
@@ -43,12 +45,14 @@ def test_cpu_is_that_of_the_program_and_its_children() -> None:
     assert 0.6 <= usage.cpu < 1.0
 
 
+@pytest.mark.slow
 def test_memory_is_the_most_the_program_itself_ever_held() -> None:
     code = "import time; held = bytearray(80_000_000); time.sleep(0.3); del held; time.sleep(0.3)"
     usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(0.0, 60.0))
     assert 80e6 < usage.peak < 110e6
 
 
+@pytest.mark.slow
 def test_the_memory_of_whoever_starts_the_program_is_not_the_programs() -> None:
     held = bytearray(120_000_000)
     usage = run(
@@ -57,6 +61,7 @@ def test_the_memory_of_whoever_starts_the_program_is_not_the_programs() -> None:
     assert 0 < usage.peak < 60e6 < len(held)
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_end_is_ended_and_said_so() -> None:
     start = time.monotonic()
     with pytest.raises(BenchError, match=r"is not done after 0\.3 s"):
@@ -64,6 +69,7 @@ def test_a_program_that_does_not_end_is_ended_and_said_so() -> None:
     assert time.monotonic() - start < 10.0
 
 
+@pytest.mark.slow
 def test_the_share_of_a_core_is_that_of_the_window_only() -> None:
     code = f"{BURN}time.sleep(2.5)"
     usage = run([sys.executable, "-S", "-c", code], core=CORE, patience=20.0, window=(2.0, 60.0))
@@ -71,6 +77,7 @@ def test_the_share_of_a_core_is_that_of_the_window_only() -> None:
     assert usage.cpu >= 0.3
 
 
+@pytest.mark.slow
 def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
     said = machine.description()
     assert f"{os.cpu_count()} cores" in said
@@ -78,6 +85,7 @@ def test_the_machine_is_named_with_its_cores_kernel_and_python() -> None:
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
 
 
+@pytest.mark.slow
 def test_others_are_all_programs_that_do_not_descend_from_this_one(tmp_path: Path) -> None:
     others, start = Others(), time.monotonic()
     done = tmp_path / "done"
@@ -90,6 +98,7 @@ def test_others_are_all_programs_that_do_not_descend_from_this_one(tmp_path: Pat
     assert others.share() * (time.monotonic() - start) >= 0.25
 
 
+@pytest.mark.slow
 def test_what_a_child_used_stays_in_its_parents_account_when_it_has_ended() -> None:
     def account() -> tuple[float, float]:
         return cpu_seconds(os.getpid()), cpu_seconds(os.getpid(), children=True)
@@ -100,6 +109,7 @@ def test_what_a_child_used_stays_in_its_parents_account_when_it_has_ended() -> N
     assert own_after - own < 0.25 <= family_after - family
 
 
+@pytest.mark.slow
 def test_children_and_theirs_are_of_the_tree() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'print(1, flush=True); input()'])"
     child = subprocess.Popen([sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -112,6 +122,7 @@ def test_children_and_theirs_are_of_the_tree() -> None:
         child.communicate(b"\n", timeout=20)
 
 
+@pytest.mark.slow
 def test_of_two_benchmarks_on_one_machine_the_second_waits_for_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def refused(done: Done, says: str) -> None:
     assert done.out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("history", "import", "rows.csv"), ("baseline", "save", "v1"), ("history", "list")], ids=" ".join
 )
@@ -45,6 +46,7 @@ def test_a_history_that_is_none_is_not_written_to(tmp_path: Path, words: tuple[s
 BEYOND = "9223372036854775808"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -60,11 +62,13 @@ def test_what_can_not_be_meant(folder: Path, words: tuple[str, ...], says: str) 
     refused(loadgate("history", *words, cwd=folder), says)
 
 
+@pytest.mark.slow
 def test_none_is_no_name_of_a_baseline(folder: Path) -> None:
     refused(loadgate("baseline", "save", "none", cwd=folder), "`none` cannot be the name of a baseline")
     assert loadgate("baseline", "save", "none-of-these", cwd=folder).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["here", "rows.csv/base.json", "/proc/base.json"])
 def test_a_baseline_whose_file_cannot_be_written_is_not_saved(folder: Path, file: str) -> None:
     (folder / "here").mkdir()
@@ -74,6 +78,7 @@ def test_a_baseline_whose_file_cannot_be_written_is_not_saved(folder: Path, file
     assert (folder / "new" / "folder" / "base.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_baseline_whose_file_finds_no_room_is_not_saved(folder: Path) -> None:
     command = [*LOADGATE, "baseline", "save", "v1", "--file", "/dev/full"]
     done = subprocess.run(
@@ -83,12 +88,14 @@ def test_a_baseline_whose_file_finds_no_room_is_not_saved(folder: Path) -> None:
     assert loadgate("baseline", "list", "--format", "json", cwd=folder).out.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_text_that_is_damaged_is_called_so(folder: Path) -> None:
     with closing(sqlite3.connect(folder / ".loadgate" / "history.db")) as connection, connection:
         connection.execute("UPDATE runs SET branch = CAST(x'ff' AS TEXT)")
     refused(loadgate("history", "list", cwd=folder), f"{os.path.join('.loadgate', 'history.db')} is damaged: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["1e300", "-1e12"])
 def test_an_export_with_times_of_no_calendar_spoils_no_history(folder: Path, when: str) -> None:
     assert loadgate("history", "export", "all.jsonl", cwd=folder).code == 0

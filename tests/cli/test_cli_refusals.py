@@ -43,6 +43,7 @@ def given(cwd: Path, *arguments: str | bytes) -> Done:
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -69,6 +70,7 @@ def test_a_wrong_argument(tmp_path: Path, arguments: tuple[str | bytes, ...], sa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("summary", "arguments", "what"),
     [

@@ -149,6 +149,7 @@ def test_a_threshold_without_data_fails(project: Path) -> None:
     assert "no data" in done.out
 
 
+@pytest.mark.slow
 def test_a_threshold_that_aborts_ends_the_run_early(tmp_path: Path, target: str) -> None:
     limits = "{http_req_failed: [{threshold: 'rate<0.5', abortOnFail: true}]}"
     (tmp_path / "loadgate.yml").write_text(
@@ -179,6 +180,7 @@ def test_a_target_that_is_down_is_exit_3_with_host_port_cause_and_tries(tmp_path
     assert "connection refused" in done.err and "tries" in done.err
 
 
+@pytest.mark.slow
 def test_vus_of_a_rate_on_a_fast_service_were_busy_though_they_are_free_at_the_end(tmp_path: Path, target: str) -> None:
     load = ("--rate", "20/s", "--duration", "1s", "--threshold", "vus: value>0")
     done = loadgate("run", "--url", f"{target}/users/1", *load, "--summary", "s.json", cwd=tmp_path)
@@ -193,6 +195,7 @@ def test_a_rate_beyond_the_generator_is_exit_3_and_says_so(tmp_path: Path) -> No
     assert "the generator could not keep the plan" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_a_target_slower_than_the_plan_is_exit_3_and_the_target_is_named(tmp_path: Path, target: str) -> None:
     load = ("--rate", "200/s", "--duration", "1s", "--max-vus", "2")
     done = loadgate("run", "--url", f"{target}/delay/100", *load, cwd=tmp_path)
@@ -243,6 +246,7 @@ def test_one_ctrl_c_drains_records_and_reports(tmp_path: Path, target: str) -> N
     assert (failed.passes, failed.total) == (0, run.loads[0].completed)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, target: str) -> None:
     began = time.monotonic()
     arguments = ("--url", f"{target}/delay/30000", "--vus", "3", "--duration", "60s")
@@ -252,6 +256,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, target: str) -> None:
     assert read_run(tmp_path / "loadgate-out").loads[0].interrupted == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_after_the_planned_end_is_no_pass_either(tmp_path: Path, target: str) -> None:
     with start("run", "--url", f"{target}/delay/3000", "--vus", "2", "--duration", "1s", cwd=tmp_path) as process:
         try:
@@ -358,6 +363,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_sent(tmp_pat
     assert "there is no folder gone" in missing.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_process_without_standard_streams_runs_all_the_same(tmp_path: Path, target: str, closed: str) -> None:
     command = f'exec "{sys.executable}" -m loadgate run --url {target}/users --iterations 5 {closed}'

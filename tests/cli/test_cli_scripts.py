@@ -117,6 +117,7 @@ def test_a_script_that_cancels_its_task_as_its_last_act_is_told_so(tmp_path: Pat
     assert "error: the script cancelled the task of its user between two iterations" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "thread",
     [

@@ -57,6 +57,7 @@ def assert_hidden(done: Done, folder: Path, secrets: tuple[str, ...]) -> None:
         assert not [secret for secret in secrets if secret in shown], f"{where}: {text}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["s3cr3tBody", '{"pet": "s3cr3tBody"}'])
 def test_a_body_is_recorded_by_its_size_alone(tmp_path: Path, target: str, body: str) -> None:
     done = loadgate("run", "--url", f"{target}/users", "-X", "POST", "--body", body, *QUICK, cwd=tmp_path)
@@ -64,6 +65,7 @@ def test_a_body_is_recorded_by_its_size_alone(tmp_path: Path, target: str, body:
     assert f"--body '<{len(body)} bytes>'" in read_run(tmp_path / "loadgate-out").definition.command
 
 
+@pytest.mark.slow
 def test_query_values_that_carry_a_secret_are_shown_nowhere(tmp_path: Path, target: str) -> None:
     names = ("key", "sig", "code", "jwt", "session", "sid", "signature", "X-Amz-Credential")
     query = "&".join(f"{name}=s3cr3t{place}" for place, name in enumerate(names))
@@ -73,6 +75,7 @@ def test_query_values_that_carry_a_secret_are_shown_nowhere(tmp_path: Path, targ
     assert "keyword=readable&key=***&" in (tmp_path / "loadgate-out/run.json").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_script_says_at_the_end_and_in_between_is_shown_without_its_secrets(tmp_path: Path, target: str) -> None:
     (tmp_path / "look.py").write_text(SCRIPT.format(said=SAID, in_setup=False))
     done = loadgate("run", "look.py", "--url", target, *QUICK, cwd=tmp_path)
@@ -83,6 +86,7 @@ def test_what_a_script_says_at_the_end_and_in_between_is_shown_without_its_secre
     assert_hidden(done, tmp_path, SECRETS)
 
 
+@pytest.mark.slow
 def test_an_old_record_with_secrets_in_it_is_shown_without_them(tmp_path: Path, target: str) -> None:
     assert loadgate("run", "--url", f"{target}/users", *QUICK, cwd=tmp_path).code == 0
     record = tmp_path / "loadgate-out/run.json"
@@ -92,6 +96,7 @@ def test_an_old_record_with_secrets_in_it_is_shown_without_them(tmp_path: Path, 
     assert "b3arer" not in done.out + (tmp_path / "s.json").read_text()
 
 
+@pytest.mark.slow
 def test_an_error_in_setup_is_shown_without_its_secrets(tmp_path: Path, target: str) -> None:
     (tmp_path / "look.py").write_text(SCRIPT.format(said=SAID, in_setup=True))
     done = loadgate("run", "look.py", "--url", target, cwd=tmp_path)
@@ -100,6 +105,7 @@ def test_an_error_in_setup_is_shown_without_its_secrets(tmp_path: Path, target: 
     assert_hidden(done, tmp_path, SECRETS)
 
 
+@pytest.mark.slow
 def test_a_task_that_nobody_waits_for_is_logged_without_the_secrets_in_its_error(tmp_path: Path, target: str) -> None:
     script = SCRIPT.format(said=SAID, in_setup=False).replace("    if user.iteration:", "    if False:")
     lost = "    asyncio.get_running_loop().create_task(lose())\n    await asyncio.sleep(0)\n"
@@ -114,6 +120,7 @@ def test_a_task_that_nobody_waits_for_is_logged_without_the_secrets_in_its_error
     assert_hidden(done, tmp_path, SECRETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -130,6 +137,7 @@ def test_wrong_usage_is_answered_without_the_secret_in_it(tmp_path: Path, words:
     assert "hunter2" not in done.err and "***" in done.err
 
 
+@pytest.mark.slow
 def test_a_long_command_line_takes_no_time(tmp_path: Path, target: str) -> None:
     """With a search that begins again at every character these would take many minutes, and `loadgate` is given 30 s."""
     words = ["--body", "a" * 100_000, "-X", "POST", "--threshold", f"http_reqs{{name:{'token' * 20_000}}}: count>=0"]

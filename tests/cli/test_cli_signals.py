@@ -146,6 +146,7 @@ def test_a_scenario_that_cannot_be_cancelled_does_not_keep_the_run_from_ending(
     assert warning == "warning: ended with 2 tasks of the script still running, which ignore that they are cancelled"
 
 
+@pytest.mark.slow
 def test_a_scenario_that_cannot_be_cancelled_can_be_interrupted(target: str, tmp_path: Path) -> None:
     script = DEAF.replace("DURATION", "60s").replace("WAITS", "user.http.get('/users')")
     code, _ = interrupted(tmp_path, target, script, times=2)

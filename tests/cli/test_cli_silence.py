@@ -63,6 +63,7 @@ def falling_silent(seconds: float, *, dying: bool = False) -> Iterator[str]:
         loop.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [("--rate", "100/s"), ("--vus", "3")])
 def test_a_target_that_dies_is_no_pass_though_refusals_are_fast(tmp_path: Path, load: tuple[str, str]) -> None:
     with falling_silent(0.8, dying=True) as url:
@@ -101,6 +102,7 @@ def test_a_slow_service_cut_off_by_a_short_grace_is_still_measured(tmp_path: Pat
     assert not read_run(tmp_path / "loadgate-out").errors
 
 
+@pytest.mark.slow
 def test_users_whose_data_is_used_up_do_not_keep_the_plan(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("name\na\nb\nc\n")
     with running_target() as url:

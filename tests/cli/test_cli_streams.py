@@ -45,6 +45,7 @@ def without_reader(cwd: Path, *arguments: str, errors_too: bool) -> int:
     return done.returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("errors_too", [False, True])
 @pytest.mark.parametrize(
     ("path", "limit", "code"),
@@ -142,11 +143,13 @@ def test_the_last_line_is_whole_however_narrow_the_screen(tmp_path: Path, target
     assert "notonerequestsucceeded" in "".join(done.out.replace("-", "").split()), "the reason is not lost"
 
 
+@pytest.mark.slow
 def test_a_pass_on_a_narrow_screen_says_what_it_rests_on(recorded: Path) -> None:
     done = loadgate("report", cwd=recorded, env={"COLUMNS": "20"})
     assert "no threshold was set; 3 requests" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_what_nobody_foresaw_is_no_verdict(tmp_path: Path) -> None:
     for error in ("OverflowError('too large')", "BrokenPipeError(32, 'Broken pipe')", "EOFError()", "SystemExit(0)"):
         code = (

@@ -40,6 +40,7 @@ def test_a_step_is_found_with_its_place_levels_and_interval() -> None:
     assert change.p < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [10.0, 2.0, 0.1])
 @pytest.mark.parametrize(("before", "after"), [(20, 5), (5, 20), (20, 9), (15, 15), (50, 5), (30, 9), (5, 5)])
 def test_a_step_far_beyond_the_noise_is_found_in_few_runs(before: int, after: int, factor: float) -> None:

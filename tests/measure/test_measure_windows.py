@@ -51,6 +51,7 @@ def test_a_log_with_room_keeps_the_windows_as_they_are() -> None:
     assert (log[0], log[-1], len(log), log.doubling) == (given[0], given[-1], MOST_WINDOWS, 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1500), st.integers(0, 300))
 def test_nothing_is_lost_however_often_windows_are_joined(count: int, warmup: int) -> None:

@@ -138,6 +138,7 @@ def test_names_without_end_share_one() -> None:
     assert {figure.series.step for figure in timeline.figures()} == {"", OTHER}
 
 
+@pytest.mark.slow
 def test_with_many_names_the_pieces_of_time_are_longer() -> None:
     timeline = _filled([(at * 0.01, f"/item/{at % 1500}", 5.0, False) for at in range(40_000)])
     assert timeline.begin == pytest.approx(-0.005)
@@ -171,6 +172,7 @@ def test_what_is_no_sample_is_refused(end: float, value: float) -> None:
         timeline.add(end, timeline.requests(""), value)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -242,6 +242,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_a_whole_record(tmp_path: Path) -> None:
     for turn in range(6):
         command = [sys.executable, "-c", WRITER, str(tmp_path)]

@@ -46,6 +46,7 @@ def id_of(process: int, number: int) -> str:
     return f"{process:02}-{number:06}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "each"),
     [

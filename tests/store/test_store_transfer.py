@@ -132,6 +132,7 @@ def at(number: int, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
