@@ -8,7 +8,6 @@ from pathlib import Path
 
 from loadgate.errors import LoadgateError
 from loadgate.record.file import RECORD_NAME
-from loadgate.record.importers import loadgate, read_known
 from loadgate.record.result import Result
 from loadgate.store.baseline_file import is_baseline, read_baseline
 from loadgate.store.selection import EVERYTHING, Selection
@@ -47,6 +46,8 @@ def look_up(what: str, store: Store | None, among: Selection = EVERYTHING) -> Re
 
 
 def _in_file(path: Path) -> Referent:
+    from loadgate.record.importers import loadgate, read_known  # thirty modules that a run has no need of
+
     if is_baseline(path):
         baseline = read_baseline(path)
         return Referent(baseline.name, baseline.result, baseline.record)

@@ -9,9 +9,6 @@ from pathlib import Path
 from loadgate.cli.places import NOWHERE, open_store, store_place
 from loadgate.config.gate import GateSpec
 from loadgate.errors import LoadgateError, nearest
-from loadgate.gate import Gate
-from loadgate.judge.gating import decide_gate, without_baseline
-from loadgate.record.figures import result_of
 from loadgate.record.redact import without_secrets
 from loadgate.record.result import Result
 from loadgate.record.run import Run
@@ -27,7 +24,7 @@ class Against:
 
     def __init__(self, spec: GateSpec, place: str | None, baseline: str | None, *, strict: bool) -> None:
         self._store = None if store_place(place, spec) == NOWHERE else open_store(place, spec)
-        self._gate = Gate(spec, self._store)
+        self._spec = spec
         self._strict = strict
         self._base: Referent | None = None
         self._name = baseline or spec.baseline
@@ -47,19 +44,26 @@ class Against:
 
         A run that is invalid measured nothing, so it is compared with nothing.
         """
+        from loadgate.gate import Gate  # statistics that would keep the first request waiting
+        from loadgate.judge.gating import decide_gate, without_baseline
+        from loadgate.record.figures import result_of
+
+        gate = Gate(self._spec, self._store)
         if not self._name or run.verdict.word is Word.INVALID:
             return replace(run, verdict=replace(run.verdict, strict=self._strict))
         if self._base is None:
             return replace(run, verdict=without_baseline(run.verdict, self._absent(), strict=self._strict))
         head = result_of(without_secrets(run))
         base = [self._base.result]
-        compared = self._gate.compare(base, [head], (self._base.name, head.id))
+        compared = gate.compare(base, [head], (self._base.name, head.id))
         if not compared.mismatches and run.verdict.word is Word.PASS:
-            compared = self._gate.confirm(compared, base, [head], lambda: self._fresh(again))
+            compared = gate.confirm(compared, base, [head], lambda: self._fresh(again))
         return replace(run, comparison=compared, verdict=decide_gate(run.verdict, compared, strict=self._strict))
 
     def keep(self, run: Run, record: bytes) -> str:
         """Put `run` into the history; why that could not be done, or ""."""
+        from loadgate.record.figures import result_of
+
         if self._store is None:
             return ""
         try:
@@ -69,6 +73,8 @@ class Against:
         return ""
 
     def _fresh(self, again: Callable[[], Run]) -> Result | None:
+        from loadgate.record.figures import result_of
+
         run = again()
         return None if run.verdict.word is Word.INVALID else result_of(without_secrets(run))
 
