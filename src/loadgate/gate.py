@@ -79,19 +79,19 @@ class Gate:
         `again` makes a fresh run of the head; None where that came to nothing. A regression that fresh runs do not show is
         no longer one: what all runs together say of it is shown, and it is unsure where that still looks worse.
         """
-        fresh: list[Result] = []
         only = [row.series for row in suspected.having(Change.WORSE)]
+        if not only or not self.spec.confirm:
+            return suspected
         noise = self.noise(head[0], {run.id for run in (*base, *head)})
+        fresh: list[Result] = []
         confirmed: list[Row] = []
-        while only and not confirmed and len(fresh) < self.spec.confirm:
+        while not confirmed and len(fresh) < self.spec.confirm:
             run = again()
             if run is None:
                 doubtful = [_doubtful(row) for row in suspected.rows]
                 return _replaced(suspected, doubtful, "a fresh run that was to confirm what is worse came to nothing")
             fresh.append(run)
             confirmed = compare(base, fresh, gate=self.spec, noise=noise, only=only).having(Change.WORSE)
-        if not fresh:
-            return suspected
         together = compare(base, [*head, *fresh], gate=self.spec, noise=noise, only=only)
         rows = [*map(_doubtful, together.rows), *confirmed]
         outcome = f"{len(confirmed)} confirmed" if confirmed else "none confirmed"

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from loadgate.cli.places import config_option, format_option, gate_spec, need_store, open_store, store_option
+from loadgate.cli.places import (
+    config_option,
+    existing_store,
+    format_option,
+    gate_spec,
+    need_store,
+    open_store,
+    store_option,
+)
 
 
 @click.group()
@@ -102,7 +110,6 @@ def show(name: str, form: str, place: str | None, config: Path | None) -> None:
     """Show a baseline (or the file of one): where it comes from, and its figures."""
     from loadgate.baselines import find_baseline
     from loadgate.cli.listing import print_baseline
-    from loadgate.cli.places import existing_store
 
     spec = gate_spec(config)
     store = existing_store(place, spec)

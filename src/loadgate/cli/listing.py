@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loadgate.cli.page import page_width, print_json, print_lines
 from loadgate.judge.changes import ChangePoint, by_commit
 from loadgate.record.comparison import Comparison
-from loadgate.record.comparison_json import comparison_form
+from loadgate.record.comparison_json import comparison_form, known
 from loadgate.record.result import Figure, Result
 from loadgate.record.verdict import Verdict
 from loadgate.report.baselines import baseline_page, baseline_rows, figure_rows, finding_lines
@@ -141,7 +140,7 @@ def _figure_form(figure: Figure) -> dict[str, Any]:
         "statistic": figure.series.statistic,
         "unit": figure.unit,
         "direction": figure.direction,
-        "value": _known(found.value),
+        "value": known(found.value),
         "error": found.error,
         "count": found.count,
     }
@@ -160,18 +159,14 @@ def _change_form(change: ChangePoint) -> dict[str, Any]:
         "timestamp": iso(after.time),
         "commit": after.commit,
         "blame": {"after": before.commit or before.id, "up_to": after.commit or after.id},
-        "before": _known(change.before),
-        "after": _known(change.after),
-        "change": _known(change.change),
-        "interval": [_known(bound) for bound in change.interval],
-        "p": _known(change.p),
+        "before": known(change.before),
+        "after": known(change.after),
+        "change": known(change.change),
+        "interval": [known(bound) for bound in change.interval],
+        "p": known(change.p),
         "direction": track.direction,
         "word": "worse" if change.worse else "better",
         "shape": change.shape,
         "state": change.state,
         "reason": change.reason,
     }
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

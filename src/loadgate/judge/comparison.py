@@ -327,8 +327,8 @@ def _mismatches(base: Sequence[Result], head: Sequence[Result]) -> Iterable[str]
     for name, side in (("base", base), ("head", head)):
         if any(result.word is Word.INVALID for result in side):
             yield f"the {name} is an invalid run, which measured nothing"
-    for what, of in (("tool", "tool"), ("machine", "machine"), ("definition", "definition")):
-        known = [{str(getattr(result, of)) for result in side} - {""} for side in (base, head)]
+    for what in ("tool", "machine", "definition"):
+        known = [{str(getattr(result, what)) for result in side} - {""} for side in (base, head)]
         if known[0] and known[1] and known[0] != known[1]:
             before, after = (", ".join(sorted(side)) for side in known)
             yield f"the {what} is another one: {before} was the base's, {after} is the head's"

@@ -77,12 +77,12 @@ def _row_form(row: Row) -> dict[str, Any]:
         "gating": row.limit.gating,
         "limit": row.limit.change,
         "floor": row.limit.floor,
-        "base": _known(row.base),
-        "head": _known(row.head),
-        "change": _known(row.change),
-        "interval": [_known(row.low), _known(row.high)],
-        "p": _known(row.p),
-        "detectable": _known(row.detectable),
+        "base": known(row.base),
+        "head": known(row.head),
+        "change": known(row.change),
+        "interval": [known(row.low), known(row.high)],
+        "p": known(row.p),
+        "detectable": known(row.detectable),
         "noise": row.noise,
         "noise_runs": row.noise_runs,
         "base_counts": row.base_counts,
@@ -114,7 +114,8 @@ def _row(form: _RowForm) -> Row:
     )
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """`value`, or None for what is not known or not finite."""
     return value if math.isfinite(value) else None
 
 

@@ -14,8 +14,8 @@ from loadgate.measure.estimate import BLOCKS, EXCEEDANCES, Estimate
 from loadgate.measure.histogram import Histogram
 from loadgate.measure.metric import BUILTIN, Direction, Kind, Metric
 from loadgate.measure.protocols import PROTOCOLS
-from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally, merge_into
-from loadgate.measure.windows import Window
+from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
+from loadgate.measure.windows import Window, merged
 from loadgate.record.environment import Environment
 from loadgate.record.result import Figure, Result, SeriesName
 from loadgate.record.run import Run, Series
@@ -69,7 +69,7 @@ def figures_of(
         if step:
             steps.setdefault(step, []).append(number)
     for step, own in steps.items():
-        rows = [_merged(block, own) for block in blocks]
+        rows = [merged(block.tallies, own) for block in blocks]
         if any(row is not None for row in rows):
             yield from _of_series(series[own[0]].metric, step, rows, [block.width for block in blocks], mean)
 
@@ -111,15 +111,6 @@ def into_blocks(windows: Sequence[Window], most: int = BLOCKS) -> list[Window]:
         held = blocks.get(at)
         blocks[at] = window if held is None else held.joined(window)
     return list(blocks.values())
-
-
-def _merged(block: Window, numbers: Sequence[int]) -> Tally | None:
-    tallies: dict[int, Tally] = {}
-    for number in numbers:
-        tally = block.tallies.get(number)
-        if tally is not None:
-            merge_into(tallies, 0, tally)
-    return tallies.get(0)
 
 
 def _plain(unit: str) -> str:
