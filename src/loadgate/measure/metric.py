@@ -32,7 +32,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's definition. `unit` is "ms", "bytes", "share", "count" or "" where an author gave none."""
+    """A metric's definition. `unit` is "ms", "s", "bytes", "share", "count" or "" where an author gave none."""
 
     name: str
     kind: Kind
@@ -71,5 +71,20 @@ BUILTIN: Final[dict[str, Metric]] = {
         _time("group_duration"),
         Metric("data_sent", Kind.COUNTER, "bytes", Direction.LOWER),
         Metric("data_received", Kind.COUNTER, "bytes", Direction.LOWER),
+        Metric("target_cpu", Kind.COUNTER, "s", Direction.LOWER),
+        Metric("target_memory", Kind.GAUGE, "bytes"),
+        Metric("target_memory_pss", Kind.GAUGE, "bytes"),
+        Metric("target_memory_peak", Kind.GAUGE, "bytes"),
+        Metric("target_processes", Kind.GAUGE, "count"),
+        Metric("target_threads", Kind.GAUGE, "count"),
+        Metric("target_open_files", Kind.GAUGE, "count"),
+        Metric("target_disk_read", Kind.COUNTER, "bytes", Direction.LOWER),
+        Metric("target_disk_written", Kind.COUNTER, "bytes", Direction.LOWER),
+        Metric("target_net_received", Kind.COUNTER, "bytes", Direction.LOWER),
+        Metric("target_net_sent", Kind.COUNTER, "bytes", Direction.LOWER),
+        _count("target_context_switches", Direction.LOWER),
+        _count("target_page_faults", Direction.LOWER),
+        _count("target_major_faults", Direction.LOWER),
+        Metric("target_throttled", Kind.COUNTER, "s", Direction.LOWER),
     )
 }

@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -25,15 +26,18 @@ from loadgate.errors import LoadgateError
 from loadgate.measure.errors import ErrorCount
 from loadgate.measure.health import Health, HealthSample
 from loadgate.measure.metric import Direction, Kind, Metric
+from loadgate.measure.spread import Spread
 from loadgate.measure.tally import Tally
 from loadgate.measure.windows import Window
 from loadgate.record.comparison_json import ComparisonForm, comparison_form, read_comparison
 from loadgate.record.encoding import encode_json
 from loadgate.record.environment import Code, Environment
 from loadgate.record.redact import without_secrets
-from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
+from loadgate.record.repeated import Repeated
+from loadgate.record.result import SeriesName
+from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series, SubjectRecord
 from loadgate.record.tallies import BUCKETS, finite, number_form, read_number, read_tally, tally_form
-from loadgate.record.verdict import ThresholdResult, Verdict
+from loadgate.record.verdict import BudgetResult, ThresholdResult, Verdict, Word
 
 SCHEMA: Final = 1
 
@@ -124,6 +128,44 @@ class _ThresholdForm(msgspec.Struct):
     aborted: bool
 
 
+class _SpreadForm(msgspec.Struct):
+    count: int
+    median: float | None
+    low: float | None
+    high: float | None
+    mad: float | None
+    minimum: float | None
+    maximum: float | None
+    outliers: int
+
+
+class _RepeatedForm(msgspec.Struct):
+    step: str
+    metric: str
+    statistic: str
+    unit: str
+    direction: Direction
+    values: list[float | None]
+    spread: _SpreadForm
+    warmups: int
+    settled: bool
+    advice: tuple[str, ...]
+
+
+class _BudgetForm(msgspec.Struct):
+    group: str
+    step: str
+    key: str
+    limit: float
+    observed: float | None
+    unit: str
+    word: Word
+    samples: int
+    needed: int
+    least: bool
+    why: str
+
+
 class _File(msgspec.Struct):
     id: str
     state: RunState
@@ -144,6 +186,9 @@ class _File(msgspec.Struct):
     series: list[_SeriesForm]
     windows: list[_WindowForm]
     comparison: ComparisonForm | None = None
+    subject: SubjectRecord | None = None
+    repeated: list[_RepeatedForm] = []
+    budgets: list[_BudgetForm] = []
 
 
 # -- writing
@@ -182,6 +227,9 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         "errors": run.errors,
         "notes": run.notes,
         **({} if run.comparison is None else {"comparison": comparison_form(run.comparison)}),
+        **({} if run.subject is None else {"subject": run.subject}),
+        **({"repeated": [_repeated_form(each) for each in run.repeated]} if run.repeated else {}),
+        **({"budgets": [_budget_form(result) for result in run.budgets]} if run.budgets else {}),
         "buckets": BUCKETS,
         "metrics": {
             name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
@@ -197,6 +245,34 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         ],
         "windows": [msgspec.Raw(window(each)) for each in run.windows],
     }
+
+
+def _repeated_form(repeated: Repeated) -> _RepeatedForm:
+    spread = repeated.spread
+    return _RepeatedForm(
+        *repeated.series,
+        repeated.unit,
+        repeated.direction,
+        [number_form(value) for value in repeated.values],
+        _SpreadForm(
+            spread.count,
+            number_form(spread.median),
+            number_form(spread.low),
+            number_form(spread.high),
+            number_form(spread.mad),
+            number_form(spread.minimum),
+            number_form(spread.maximum),
+            spread.outliers,
+        ),
+        repeated.warmups,
+        repeated.settled,
+        repeated.advice,
+    )
+
+
+def _budget_form(result: BudgetResult) -> _BudgetForm:
+    values = asdict(result)
+    return _BudgetForm(**{**values, "limit": finite(result.limit), "observed": number_form(result.observed)})
 
 
 # -- reading
@@ -239,6 +315,9 @@ def _run(file: _File) -> Run:
         verdict=file.verdict,
         notes=file.notes,
         comparison=None if file.comparison is None else read_comparison(file.comparison),
+        subject=file.subject,
+        repeated=tuple(_repeated(form) for form in file.repeated),
+        budgets=tuple(_budget(form) for form in file.budgets),
     )
 
 
@@ -272,6 +351,35 @@ def _read_tally(kind: Kind, raw: msgspec.Raw, where: str) -> Tally:
 def _threshold(form: _ThresholdForm) -> ThresholdResult:
     values = msgspec.structs.asdict(form)
     return ThresholdResult(**{**values, "bound": read_number(form.bound), "observed": read_number(form.observed)})
+
+
+def _repeated(form: _RepeatedForm) -> Repeated:
+    of = form.spread
+    spread = Spread(
+        count=of.count,
+        median=read_number(of.median),
+        low=read_number(of.low),
+        high=read_number(of.high),
+        mad=read_number(of.mad),
+        minimum=read_number(of.minimum),
+        maximum=read_number(of.maximum),
+        outliers=of.outliers,
+    )
+    return Repeated(
+        SeriesName(form.step, form.metric, form.statistic),
+        form.unit,
+        form.direction,
+        tuple(map(read_number, form.values)),
+        spread,
+        form.warmups,
+        form.settled,
+        form.advice,
+    )
+
+
+def _budget(form: _BudgetForm) -> BudgetResult:
+    values = msgspec.structs.asdict(form)
+    return BudgetResult(**{**values, "limit": read_number(form.limit), "observed": read_number(form.observed)})
 
 
 __all__ = ["SCHEMA", "BadRecord", "decode_run", "encode_run", "encode_window"]

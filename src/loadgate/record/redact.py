@@ -67,6 +67,7 @@ def without_secrets(run: Run) -> Run:
         thresholds=tuple(replace(result, key=redact_name(result.key)) for result in run.thresholds),
         verdict=replace(run.verdict, reasons=_texts(run.verdict.reasons)),
         notes=_texts(run.notes),
+        subject=None if run.subject is None else replace(run.subject, what=redact_text(run.subject.what)),
     )
 
 

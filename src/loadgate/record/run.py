@@ -16,7 +16,8 @@ from loadgate.measure.tally import Tally, merge_into
 from loadgate.measure.windows import Window, merged
 from loadgate.record.comparison import Comparison
 from loadgate.record.environment import Code, Environment
-from loadgate.record.verdict import ThresholdResult, Verdict
+from loadgate.record.repeated import Repeated
+from loadgate.record.verdict import BudgetResult, ThresholdResult, Verdict
 
 
 class RunState(StrEnum):
@@ -78,6 +79,20 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectRecord:
+    """What was watched from outside while it was under load."""
+
+    what: str
+    """In words, without secrets: "python app.py, process 4711", "container 3f2a...", "unit web.service"."""
+    unread: tuple[str, ...] = ()
+    """What could not be read and why, each a short sentence."""
+    probe_cpu_share: float = 0.0
+    """Share of a core that the watching itself took."""
+    every: float = 0.0
+    """Seconds between two readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """`series` are numbered by their place; `windows` refer to them by that number."""
 
@@ -101,6 +116,11 @@ class Run:
     """What a reader should know besides: names that overflowed, why a run was aborted."""
     comparison: Comparison | None = None
     """With the baseline, if one was asked for and there."""
+    subject: SubjectRecord | None = None
+    """The program that was watched, if one was."""
+    repeated: tuple[Repeated, ...] = ()
+    """What was measured again and again: start-ups, benchmarks."""
+    budgets: tuple[BudgetResult, ...] = ()
 
     @property
     def measured_seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,3 +74,37 @@ class ThresholdResult:
     @property
     def measured(self) -> bool:
         return self.observed == self.observed
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetResult:
+    """One budget and what was seen. `group` and `key` as in the file ("http", "p95_latency_ms"); `step` "" for all steps.
+
+    `limit` and `observed` are in `unit` ("ms", "MB", "us", "bytes", "share", "1/s", "count", "cores"); NaN: never measured.
+    `least`: the limit is a minimum. `word` is PASS, FAIL, UNSURE (`samples` are too few: `needed` would do), or, where it was
+    never measured, what the policy makes of that (INVALID or UNSURE), with `why` as a sentence.
+    """
+
+    group: str
+    step: str
+    key: str
+    limit: float
+    observed: float
+    unit: str
+    word: Word
+    samples: int = 0
+    needed: int = 0
+    least: bool = False
+    why: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return self.observed == self.observed
+
+    @property
+    def used(self) -> float:
+        """The share of the budget that is used up: over 1 it is broken. NaN where nothing was measured."""
+        above, below = (self.limit, self.observed) if self.least else (self.observed, self.limit)
+        if below == 0.0:
+            return 0.0 if above == 0.0 else math.inf
+        return above / below
