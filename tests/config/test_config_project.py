@@ -185,7 +185,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_in_its_place(path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("target: {start: ./run}", "unknown key `start` in `target`"),
+        ("target: {begin: ./run}", "unknown key `begin` in `target`"),
         ("budget: {}", "unknown key `budget` at the top level"),
         ("target: {tls: {ca: none.pem}}", "`ca` in `tls` in `target` must be a file"),
         ("target: {tls: {key: golden/tab.yml}}", "`key` without `cert` in `tls` in `target`"),

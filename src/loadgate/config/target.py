@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
 from loadgate.config.source import Node, Scalar, Table
+from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
 from loadgate.errors import ConfigError, Problem, nearest, redact_url
 
 T = TypeVar("T")
@@ -68,12 +69,22 @@ class TargetSpec:
     timeout: float = TIMEOUT
     connect_timeout: float = CONNECT_TIMEOUT
     redirects: int = REDIRECTS
+    start: StartSpec | None = None
+    ready: ReadySpec = field(default_factory=ReadySpec)
+    stop: float = STOP
+    watch: WatchSpec | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Whether what it uses can be read from outside."""
+        return self.start is not None or self.watch is not None
 
     def __repr__(self) -> str:
         url = None if self.url is None else redact_url(self.url)
         return (
             f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
-            f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r})"
+            f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r}, "
+            f"start={self.start!r}, ready={self.ready!r}, stop={self.stop!r}, watch={self.watch!r})"
         )
 
 
@@ -96,8 +107,18 @@ def read_target(node: Node, place: Place) -> TargetSpec:
         timeout=own.take("timeout", fields.positive(fields.duration), TIMEOUT),
         connect_timeout=own.take("connect_timeout", fields.positive(fields.duration), CONNECT_TIMEOUT),
         redirects=own.take("redirects", fields.whole(0), REDIRECTS),
+        start=own.take("start", read_start, None),
+        ready=own.take("ready", read_ready, ReadySpec()),
+        stop=own.take("stop", fields.positive(fields.duration), STOP),
+        watch=own.take("watch", read_watch, None),
     )
     own.done()
+    if target.start is None:
+        for key in ("ready", "stop"):
+            if key in own:
+                own.report(f"`{key}` without `start` in `target`", key, "it is about a program that Loadgate starts")
+        if target.watch is not None and target.watch.kind is None:
+            own.report("nothing to watch in `target`", "watch", "give pid, container, unit or cgroup, or `start`")
     return target
 
 
