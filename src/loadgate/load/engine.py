@@ -11,7 +11,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -115,7 +115,9 @@ class Engine:
         window: float,
         warmup: float,
         on_window: OnWindow,
+        before_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`before_end` is awaited between the end of the loads and that of the last window: what it records still counts."""
         self._loads = loads
         self._pools = pools
         self._recorder = recorder
@@ -123,6 +125,7 @@ class Engine:
         self._width = window
         self._warmup = warmup
         self._on_window = on_window
+        self._before_end = before_end
         self._busy = Busy()
         self._stats = {load.name: LoadStats(busy=self._busy) for load in loads}
         self._health = HealthLog()
@@ -159,6 +162,8 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
                 await self._run_loads()
+                if self._before_end is not None:
+                    await self._before_end()
                 self._end_window(self._clock.now(), last=True)
                 self._ended.put_nowait(None)
         except BaseExceptionGroup as errors:

@@ -1,0 +1,66 @@
+"""What the target uses, as samples of the run: readings from outside turned into counters and gauges.
+
+Counters get what was used between two readings. What cannot be read leaves no sample.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Final
+
+from loadgate.measure.metric import BUILTIN
+from loadgate.measure.recorder import Recorder
+from loadgate.probe.usage import Usage
+
+_COUNTERS: Final = {
+    "target_cpu": attrgetter("cpu"),
+    "target_disk_read": attrgetter("disk_read"),
+    "target_disk_written": attrgetter("disk_written"),
+    "target_net_received": attrgetter("net_received"),
+    "target_net_sent": attrgetter("net_sent"),
+    "target_context_switches": attrgetter("switches"),
+    "target_page_faults": attrgetter("faults"),
+    "target_major_faults": attrgetter("major_faults"),
+    "target_throttled": attrgetter("throttled"),
+}
+_GAUGES: Final = {
+    "target_memory": attrgetter("rss"),
+    "target_memory_pss": attrgetter("pss"),
+    "target_memory_peak": attrgetter("peak"),
+    "target_processes": attrgetter("processes"),
+    "target_threads": attrgetter("threads"),
+    "target_open_files": attrgetter("files"),
+}
+
+
+class UsageLog:
+    """Writes readings into `recorder`. Nothing counts before `begin`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._last: Usage | None = None
+
+    def begin(self, usage: Usage) -> None:
+        """What is used counts from this reading on."""
+        self._last = usage
+        self._gauges(usage)
+
+    def add(self, usage: Usage) -> None:
+        """What was used since the reading before."""
+        last = self._last
+        if last is None or usage.at < last.at:
+            return
+        self._last = usage
+        for name, value in _COUNTERS.items():
+            now, before = value(usage), value(last)
+            if now is not None and before is not None:
+                self._put(name, max(0.0, now - before))
+        self._gauges(usage)
+
+    def _gauges(self, usage: Usage) -> None:
+        for name, value in _GAUGES.items():
+            if (now := value(usage)) is not None:
+                self._put(name, now)
+
+    def _put(self, name: str, value: float) -> None:
+        self._recorder.add(self._recorder.series(BUILTIN[name], {}), value)
