@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from loadgate.config import fields
+from loadgate.config.budget_fields import read_budgets
+from loadgate.config.budgets import Budgets
 from loadgate.config.data import DataSpec, read_data
 from loadgate.config.fields import Context, Fields, Place, Reader, Refusal
 from loadgate.config.gate import GateSpec, read_gate
@@ -35,6 +37,7 @@ class Project:
     scenarios: tuple[ScenarioSpec, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     gate: GateSpec = field(default_factory=GateSpec)
+    budgets: Budgets = field(default_factory=Budgets)
 
     def profile(self, name: str | None) -> Profile:
         """The profile called `name`, or the only one there is. Raises LoadgateError."""
@@ -81,6 +84,7 @@ def _read(source: Source, path: Path, env: Mapping[str, str]) -> Project:
             "profiles", _named("profile", lambda name, node, at: read_profile(name, node, at, names)), {}
         ),
         gate=own.take("gate", read_gate, GateSpec()),
+        budgets=own.take("budgets", read_budgets, Budgets()),
     )
     own.done()
     if context.problems:
