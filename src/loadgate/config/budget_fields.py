@@ -21,7 +21,7 @@ _PERCENTILE: Final = re.compile(r"p([1-9][0-9]?(?:\.[0-9]{1,4})?|9[0-9]{2,5})_la
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 
-_REFUSED: Final = -1.0
+_REFUSED: Final[float | None] = -1.0
 """Stands for a limit whose mistake has been reported."""
 
 
