@@ -18,13 +18,11 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-from loadgate.clients.http import HttpStack, RequestDefaults
-from loadgate.clients.http.request import Auth
-from loadgate.clients.transport import TlsOptions
+from loadgate.clients.http import HttpStack
+from loadgate.clients.http.stack import stack_for
 from loadgate.clock import SystemClock
 from loadgate.config.load import LoadSpec
 from loadgate.config.profile import Profile
-from loadgate.config.target import BasicAuth, TargetSpec
 from loadgate.errors import LoadgateError, redact_url
 from loadgate.judge.facts import facts
 from loadgate.judge.thresholds import ThresholdJudge
@@ -104,13 +102,8 @@ class Session:
         self._digest = _digest(plan)
         self._environment = read_environment(self.env)
         recorder = Recorder(start=self._clock.now(), warmup=profile.warmup)
-        http = HttpStack(
-            recorder,
-            _defaults(plan.target),
-            tls=TlsOptions(plan.target.tls.ca, plan.target.tls.cert, plan.target.tls.key, plan.target.tls.verify),
-            connect_timeout=plan.target.connect_timeout,
-            user_agent=f"loadgate/{self._environment.loadgate}",
-        )
+        agent = f"loadgate/{self._environment.loadgate}"
+        http = stack_for(plan.target, recorder, agent)
         self._http = http
         performance = Performance(
             plan.script, recorder=recorder, http=http, clock=self._clock, env=self.env, seed=self._seed
@@ -310,15 +303,6 @@ def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callab
         load.name: UserPool(performance.role(load.exec, load=load.name, tags=load.tags, env=load.env), ids, patience)
         for load in loads
     }
-
-
-def _defaults(target: TargetSpec) -> RequestDefaults:
-    auth: Auth | None = None
-    if isinstance(target.auth, BasicAuth):
-        auth = (target.auth.user, target.auth.password)
-    elif target.auth is not None:
-        auth = target.auth.token
-    return RequestDefaults(target.url or "", target.headers, auth, target.timeout, target.redirects)
 
 
 def _patience(recorder: Recorder) -> float:

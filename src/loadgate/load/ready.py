@@ -76,6 +76,6 @@ async def await_ready(
         client.close()
     said = f"it answered {last.status}" if last.status else last.error_text
     raise InvalidRun(
-        f"the target was not ready within {spec.within:g} s of its start: {url}: {said} ({questions:,} questions)",
+        f"the target was not ready within {spec.within:g} s of its start: GET {url}: {said} ({questions:,} tries)",
         "raise `within` under `ready`, or check the URL" if last.error in _CLOSED else "check what `ready` asks for",
     )

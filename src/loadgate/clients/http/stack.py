@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from loadgate.clients.http.request import Request, RequestBuilder, RequestDefaults
+from loadgate.clients.http.request import Auth, Request, RequestBuilder, RequestDefaults
 from loadgate.clients.http.step import Step
 from loadgate.clients.transport import Connector, TlsOptions
+from loadgate.config.target import BasicAuth, TargetSpec
 from loadgate.measure.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -71,3 +72,20 @@ class HttpStack:
         from loadgate.clients.http.client import HttpClient
 
         return HttpClient(self, self.context(tags))
+
+
+def stack_for(target: TargetSpec, recorder: Recorder, user_agent: str) -> HttpStack:
+    """HTTP as `target` says: its URL, headers, credentials, TLS files and timeouts."""
+    auth: Auth | None = None
+    if isinstance(target.auth, BasicAuth):
+        auth = (target.auth.user, target.auth.password)
+    elif target.auth is not None:
+        auth = target.auth.token
+    tls = target.tls
+    return HttpStack(
+        recorder,
+        RequestDefaults(target.url or "", target.headers, auth, target.timeout, target.redirects),
+        tls=TlsOptions(tls.ca, tls.cert, tls.key, tls.verify),
+        connect_timeout=target.connect_timeout,
+        user_agent=user_agent,
+    )
