@@ -22,6 +22,7 @@ from loadgate.config.gate import GateSpec
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_project
 from loadgate.config.source import parse_source
+from loadgate.config.start import ready_from_flag, start_from_flag, watch_from_flag
 from loadgate.config.steps import requests_of
 from loadgate.config.target import FRAMING, TargetSpec, target_from_url
 from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
@@ -59,6 +60,9 @@ class Flags:
     warmup: str | None = None
     thresholds: tuple[str, ...] = ()
     seed: int | None = None
+    start: str | None = None
+    ready: str | None = None
+    watch: str | None = None
 
     @property
     def url_alone(self) -> bool:
@@ -294,7 +298,22 @@ def _with_flags(plan: Plan, flags: Flags) -> Plan:
         target = replace(target, url=target_from_url(flags.url).url)
     if flags.headers:
         target = replace(target, headers={**target.headers, **_headers(flags.headers)})
-    return replace(plan, profile=profile, target=target)
+    return replace(plan, profile=profile, target=_with_program(target, flags, embedded=plan.embedded))
+
+
+def _with_program(target: TargetSpec, flags: Flags, *, embedded: bool) -> TargetSpec:
+    """`target` with what the command line says of its program."""
+    if flags.start is not None:
+        target = replace(target, start=start_from_flag(flags.start))
+    if flags.ready is not None:
+        if target.start is None:
+            raise LoadgateError("--ready without --start", "it is about a program that Loadgate starts")
+        target = replace(target, ready=replace(target.ready, path=ready_from_flag(flags.ready).path))
+    if flags.watch is not None:
+        target = replace(target, watch=watch_from_flag(flags.watch))
+    if target.start is not None and (embedded or target.url is None):
+        raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
+    return target
 
 
 def _flags_profile(flags: Flags) -> Profile:

@@ -32,6 +32,9 @@ _result = partial(_option, section="Results")
 @_target("--method", "-X", help="Method, with --url alone. [default: GET]")
 @_target("--header", "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="For each request. Repeatable.")
 @_target("--body", metavar="TEXT", help="Body, with --url alone.")
+@_target("--start", metavar="COMMAND", help="Start the target with this, wait until it is ready, watch and stop it.")
+@_target("--ready", metavar="PATH", help="What a started target must answer to be ready. [default: /, with any reply]")
+@_target("--watch", metavar="WHAT", help="Watch what is there: pid:N, container:ID, unit:NAME or cgroup:PATH.")
 @_load("--vus", metavar="N", type=int, help="Virtual users.")
 @_load("--duration", metavar="TIME", help="How long: 30s, 5m, 1h.")
 @_load("--rate", metavar="RATE", help="Iterations started per time, however slow the target: 500/s.")
@@ -66,6 +69,9 @@ def run(
     method: str | None,
     headers: tuple[str, ...],
     body: str | None,
+    start: str | None,
+    ready: str | None,
+    watch: str | None,
     vus: int | None,
     duration: str | None,
     rate: str | None,
@@ -95,6 +101,9 @@ def run(
         method=method,
         headers=headers,
         body=body,
+        start=start,
+        ready=ready,
+        watch=watch,
         vus=vus,
         duration=duration,
         rate=rate,
