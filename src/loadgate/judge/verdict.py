@@ -45,10 +45,10 @@ def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) 
     A FAIL also says that the plan was missed or the run cut short, and what the generator warns of, since its own delay may
     have broken a limit.
     """
-    worthless = [*_unfinished(facts), *_unmeasured(facts), *_unsuccessful(facts)]
-    if worthless:
+    nothing = worthless(facts)
+    if nothing:
         dishonest = [reason for reason in health.reasons if reason != NOTHING_SEEN]
-        return Verdict(Word.INVALID, (*worthless, *dishonest))
+        return Verdict(Word.INVALID, (*nothing, *dishonest))
     broken = _broken(thresholds)
     if not health.healthy and not any(_beyond_doubt(result) for result in thresholds):
         return Verdict(Word.INVALID, health.reasons)
@@ -59,6 +59,11 @@ def decide(facts: Facts, thresholds: Sequence[ThresholdResult], health: Health) 
     if short:
         return Verdict(Word.INVALID, tuple(short))
     return Verdict(Word.PASS)
+
+
+def worthless(facts: Facts) -> list[str]:
+    """Why what was measured is no measurement of the service, if it is none."""
+    return [*_unfinished(facts), *_unmeasured(facts), *_unsuccessful(facts)]
 
 
 def _beyond_doubt(result: ThresholdResult) -> bool:

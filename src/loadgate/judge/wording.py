@@ -1,4 +1,4 @@
-"""Thresholds, figures and changes in words."""
+"""Thresholds, budgets, figures and changes in words."""
 
 from __future__ import annotations
 
@@ -82,6 +82,22 @@ def amount_text(value: float, unit: str) -> str:
     if unit == "count":
         return format_count(value) if value.is_integer() else format_number(value)
     return f"{format_number(value)} {unit}".rstrip()
+
+
+def budget_amount(value: float, unit: str) -> str:
+    """A figure of a budget, times in the unit that its key names; `unit` as in `record.verdict.BudgetResult`."""
+    return f"{format_number(value)} {unit}" if unit in TIMES else amount_text(value, unit)
+
+
+def against_text(value: float, limit: float, unit: str) -> str:
+    """As `budget_amount`, with as many digits as it takes to tell `value` from a `limit` it does not equal."""
+    text = budget_amount(value, unit)
+    if value == limit or text != budget_amount(limit, unit) or not math.isfinite(value):
+        return text
+    if unit == "bytes":
+        return f"{value:,.0f} B" if round(value) != round(limit) else f"{_enough_digits(value, limit)} B"
+    scale, sign = (100.0, " %") if unit == "share" else (1.0, "/s" if unit == "1/s" else f" {unit}")
+    return f"{_enough_digits(value * scale, limit * scale)}{sign}"
 
 
 def change_text(change: float, *, share: bool = False) -> str:
