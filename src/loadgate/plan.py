@@ -17,6 +17,8 @@ import msgspec
 
 from loadgate.clients.http.request import RequestBuilder, RequestDefaults
 from loadgate.clients.http.step import Step
+from loadgate.config.budget_fields import load_budgets
+from loadgate.config.budgets import Budgets
 from loadgate.config.fields import Context, Place, Refusal
 from loadgate.config.gate import GateSpec
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
@@ -27,7 +29,7 @@ from loadgate.config.steps import requests_of
 from loadgate.config.target import FRAMING, TargetSpec, target_from_url
 from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
 from loadgate.config.thresholds import Threshold, check_thresholds
-from loadgate.errors import ConfigError, LoadgateError, Problem, Span, redact_url
+from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest, redact_url
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
@@ -60,6 +62,7 @@ class Flags:
     warmup: str | None = None
     thresholds: tuple[str, ...] = ()
     seed: int | None = None
+    budgets: Path | None = None
     start: str | None = None
     ready: str | None = None
     watch: str | None = None
@@ -88,6 +91,7 @@ class Plan:
     """What defines what users do, without secrets: texts of files by name, or what --url requests. Another one is another
     measurement."""
     gate: GateSpec = field(default_factory=GateSpec)
+    budgets: Budgets = field(default_factory=Budgets)
     files: tuple[Path, ...] = ()
     """What was read to make it, absolute: project, scripts, data."""
 
@@ -115,6 +119,7 @@ def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
         plan = _standard_plan(env)
     if project is not None:
         plan = replace(plan, gate=project.gate)
+    plan = _with_budgets(plan, project, flags.budgets, env)
     return _checked(_with_flags(plan, flags))
 
 
@@ -136,7 +141,8 @@ def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
     project = load_project(path, env)
     script = _project_script(project, env)
     names: Sequence[str | None] = list(project.profiles) or [None]
-    return [_checked(Plan(_profile_of(project, name), script, project.target)) for name in names]
+    plans = [Plan(_profile_of(project, name), script, project.target) for name in names]
+    return [_checked(_with_budgets(plan, project, None, env)) for plan in plans]
 
 
 def _check_texts(flags: Flags) -> None:
@@ -280,6 +286,25 @@ def _standard_plan(env: Mapping[str, str]) -> Plan:
     project = parse_project(text, Path("standard.yml"), env)
     plan = Plan(project.profile(None), project_script(project, env), TargetSpec(), embedded=True)
     return replace(plan, does={"standard.yml": text})
+
+
+def _with_budgets(plan: Plan, project: Project | None, path: Path | None, env: Mapping[str, str]) -> Plan:
+    """`plan` with the budgets in the file at `path`, or those of the project. Raises ConfigError."""
+    if path is not None:
+        _need_file(path)
+        budgets = load_budgets(path, env)
+    else:
+        budgets = Budgets() if project is None else project.budgets
+    known = {plan.profile.name, *(() if project is None else project.profiles)}
+    problems = [  # other names may be those of scripts
+        Problem(f"there is no profile `{name}` that could have budgets", override.span, f"did you mean `{likely}`?")
+        for name, override in budgets.profiles.items()
+        if name not in known and (likely := nearest(name, known))
+    ]
+    if problems:
+        raise ConfigError(problems)
+    files = plan.files if budgets.path is None else (*plan.files, budgets.path.absolute())
+    return replace(plan, budgets=budgets, files=files)
 
 
 def _with_flags(plan: Plan, flags: Flags) -> Plan:

@@ -51,10 +51,11 @@ _result = partial(_option, section="Results")
     multiple=True,
     help="One more limit: 'http_req_duration: p(95)<500ms'. Repeatable.",
 )
+@_result("--budgets", metavar="FILE", type=Path, help="Limits that need no baseline; instead of the project's.")
 @_result("--out", metavar="DIR", type=Path, default="loadgate-out", show_default=True, help="Folder for run.json.")
 @_result("--summary", metavar="FILE", type=Path, help="Write a flat JSON summary.")
 @_result("--baseline", metavar="NAME", help="Fail if worse than this baseline, run or file; `none`: than nothing.")
-@_result("--strict", is_flag=True, help="Leave with 4 if the comparison is unsure, or there is no baseline.")
+@_result("--strict", is_flag=True, help="Leave with 4 if the answer is not sure, or there is no baseline.")
 @_result(
     "--store",
     metavar="PLACE",
@@ -80,6 +81,7 @@ def run(
     max_vus: int | None,
     warmup: str | None,
     thresholds: tuple[str, ...],
+    budgets: Path | None,
     out: Path,
     summary: Path | None,
     baseline: str | None,
@@ -113,6 +115,7 @@ def run(
         warmup=warmup,
         thresholds=thresholds,
         seed=seed,
+        budgets=budgets,
     )
     plan = make_plan(flags, os.environ)
     with ExitStack() as stack:
