@@ -24,9 +24,10 @@ from loadgate.clock import SystemClock
 from loadgate.config.load import LoadSpec
 from loadgate.config.profile import Profile
 from loadgate.errors import LoadgateError, redact_url
+from loadgate.judge.budgets import with_budgets
 from loadgate.judge.facts import facts
 from loadgate.judge.thresholds import ThresholdJudge
-from loadgate.judge.verdict import decide
+from loadgate.judge.verdict import decide, worthless
 from loadgate.load.engine import EndState, Engine, Progress, RunEnd
 from loadgate.load.executors import LoadStats
 from loadgate.load.preflight import reach
@@ -216,7 +217,7 @@ class Session:
         if problem and verdict.word is not Word.INVALID:
             verdict = Verdict(Word.FAIL, (*verdict.reasons, problem))
         totals = recorder.totals()
-        return Run(
+        run = Run(
             id=self._id,
             state=state,
             started=self._started,
@@ -246,6 +247,9 @@ class Session:
             verdict=verdict,
             notes=_notes(recorder, end, self._http.resent if self._http is not None else 0),
         )
+        if state is RunState.RUNNING:
+            return run  # it is no verdict yet, and the loop has replies to attend to
+        return with_budgets(run, self.plan.budgets, trusted=health.healthy and not worthless(known))
 
 
 class Unyielding(BaseException):
