@@ -17,7 +17,7 @@ LINES = (
     ("clients", "record"),
     ("script", "store", "judge"),
     ("load", "report"),
-    ("plan",),
+    ("plan", "program", "interruption"),
     ("session", "reference", "gate", "history", "importing"),
     ("benchmark",),
     ("baselines",),

@@ -10,13 +10,11 @@ import asyncio
 import itertools
 import random
 import secrets
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Final, Self
+from typing import Final
 
 from loadgate.clients.http import HttpStack
 from loadgate.clients.http.stack import stack_for
@@ -24,6 +22,7 @@ from loadgate.clock import SystemClock
 from loadgate.config.load import LoadSpec
 from loadgate.config.profile import Profile
 from loadgate.errors import LoadgateError, redact_url
+from loadgate.interruption import Interrupted, Signals
 from loadgate.judge.budgets import with_budgets
 from loadgate.judge.facts import facts
 from loadgate.judge.thresholds import ThresholdJudge
@@ -38,6 +37,7 @@ from loadgate.measure.recorder import Recorder
 from loadgate.measure.select import Selection
 from loadgate.measure.tally import TrendTally
 from loadgate.plan import Plan
+from loadgate.program import Program
 from loadgate.record.digest import digest
 from loadgate.record.environment import Code, Environment, read_code, read_environment
 from loadgate.record.file import RunFile
@@ -51,15 +51,6 @@ SAVE_EVERY: Final = 5.0
 
 HOOK_LIMIT: Final = 60.0
 """Seconds that setup and teardown may take each: k6's defaults."""
-
-PATIENCE: Final = 1.0
-"""Seconds the loop has to attend to a signal before the next one does without it."""
-
-
-class Interrupted(LoadgateError):
-    """Ctrl-C before there was anything to record."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +81,7 @@ class Session:
     _environment: Environment | None = None
     _code: Code = field(default_factory=Code)
     _http: HttpStack | None = None
+    _program: Program | None = None
     _saved: float = 0.0
     _saving: asyncio.Task[None] | None = None
 
@@ -105,6 +97,7 @@ class Session:
         recorder = Recorder(start=self._clock.now(), warmup=profile.warmup)
         agent = f"loadgate/{self._environment.loadgate}"
         http = stack_for(plan.target, recorder, agent)
+        program = self._program = Program(plan.target, self._clock, agent)
         self._http = http
         performance = Performance(
             plan.script, recorder=recorder, http=http, clock=self._clock, env=self.env, seed=self._seed
@@ -119,21 +112,28 @@ class Session:
             window=_window_width(profile),
             warmup=profile.warmup,
             on_window=lambda progress: self._on_window(progress, engine, recorder, judge),
+            before_end=program.settle,
         )
         code = asyncio.create_task(asyncio.to_thread(read_code, Path.cwd(), self.env))
-        with _Signals() as signals:
-            try:
-                await self._prepare(http, performance)
-            except asyncio.CancelledError:
-                raise Interrupted("interrupted before the load began: nothing was measured") from None
-            signals.then(engine.interrupt)
-            origin = self._clock.now()
-            recorder.begin(origin)
-            end = await engine.run(origin)
-            self._code = await code
-            teardown = asyncio.create_task(self._tear_down(performance))
-            signals.then(teardown.cancel)
-            problem = await teardown
+        async with program:
+            with Signals() as signals:
+                try:
+                    await program.start()
+                    await self._prepare(http, performance)
+                    await program.begin(recorder, profile.warmup)
+                except asyncio.CancelledError:
+                    raise Interrupted("interrupted before the load began: nothing was measured") from None
+                signals.then(engine.interrupt)
+                origin = self._clock.now()
+                recorder.begin(origin)
+                end = await engine.run(origin)
+                self._code = await code
+                teardown = asyncio.create_task(self._tear_down(performance))
+                signals.then(teardown.cancel)
+                problem = await teardown
+                stopping = asyncio.create_task(program.stop())
+                signals.then(program.hurry)
+                await stopping
         state = RunState.INTERRUPTED if teardown.cancelling() else RunState(end.state.value)
         run = self._record(recorder, judge, end, state, problem)
         await self._save_last(run)
@@ -173,7 +173,8 @@ class Session:
             self._saved = progress.elapsed
             if self._saving is None or self._saving.done():
                 self._saving = asyncio.create_task(self._save_so_far(recorder, judge, engine))
-        return judge.breach(progress.elapsed)
+        died = self._program.died if self._program is not None else ""
+        return died or judge.breach(progress.elapsed)
 
     async def _save_so_far(self, recorder: Recorder, judge: ThresholdJudge, engine: Engine) -> None:
         await self._save(self._record(recorder, judge, engine.so_far(), RunState.RUNNING), final=False)
@@ -200,7 +201,8 @@ class Session:
     def _record(
         self, recorder: Recorder, judge: ThresholdJudge, end: RunEnd, state: RunState, problem: str = ""
     ) -> Run:
-        assert self._environment is not None
+        assert self._environment is not None and self._program is not None
+        program = self._program
         profile = self.plan.profile
         loads = tuple(_load_record(load, end.stats[load.name]) for load in profile.loads)
         known = facts(
@@ -216,6 +218,8 @@ class Session:
         verdict = decide(known, thresholds, health)
         if problem and verdict.word is not Word.INVALID:
             verdict = Verdict(Word.FAIL, (*verdict.reasons, problem))
+        if program.died:
+            verdict = Verdict(Word.INVALID, (program.died, *verdict.reasons))
         totals = recorder.totals()
         run = Run(
             id=self._id,
@@ -245,59 +249,15 @@ class Session:
             health_samples=end.health,
             thresholds=thresholds,
             verdict=verdict,
-            notes=_notes(recorder, end, self._http.resent if self._http is not None else 0),
+            notes=(*_notes(recorder, end, self._http.resent if self._http is not None else 0), *program.notes()),
+            subject=program.record(),
+            repeated=program.figures(),
         )
         if state is RunState.RUNNING:
             return run  # it is no verdict yet, and the loop has replies to attend to
-        return with_budgets(run, self.plan.budgets, trusted=health.healthy and not worthless(known))
-
-
-class Unyielding(BaseException):
-    """Raised in whatever has the thread, where a signal could not be attended to: a script that never awaits."""
-
-
-class _Signals:
-    """Ctrl-C and SIGTERM: call whatever is right at the moment, at first the end of the task that entered this.
-
-    The loop makes the call at its next turn. A script that never awaits gives it none: after `PATIENCE` another signal makes
-    the call itself and throws the script out of the line it is in, which is told as that iteration's error.
-    """
-
-    def __init__(self) -> None:
-        self._call: Callable[[], object] = lambda: None
-        self._waiting_since: float | None = None
-
-    def then(self, call: Callable[[], object]) -> None:
-        self._call = call
-
-    def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None
-        self._call = task.cancel
-        self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._heed)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-
-    def _heed(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self._waiting_since is not None and now - self._waiting_since > PATIENCE:
-            self._call()
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "somewhere"
-            raise Unyielding(f"interrupted at {place}, which let nothing else run: it awaits nothing")
-        if self._waiting_since is None:
-            self._waiting_since = now
-        self._loop.call_soon_threadsafe(self._attend)
-
-    def _attend(self) -> None:
-        self._waiting_since = None
-        self._call()
+        return with_budgets(
+            run, self.plan.budgets, trusted=health.healthy and not worthless(known) and not program.died
+        )
 
 
 def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callable[[], float]) -> dict[str, UserPool]:

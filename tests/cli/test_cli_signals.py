@@ -13,7 +13,7 @@ import pytest
 
 from loadgate.record.file import read_run
 from loadgate.record.run import RunState
-from loadgate.session import PATIENCE
+from loadgate.interruption import PATIENCE
 from tests.support.command import loadgate, start, until
 from tests.support.target import running_target
 

@@ -43,7 +43,6 @@ class UsageLog:
     def begin(self, usage: Usage) -> None:
         """What is used counts from this reading on."""
         self._last = usage
-        self._gauges(usage)
 
     def add(self, usage: Usage) -> None:
         """What was used since the reading before."""

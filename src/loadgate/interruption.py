@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM while the event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+from loadgate.errors import LoadgateError
+
+PATIENCE: Final = 1.0
+"""Seconds the loop has to attend to a signal before the next one does without it."""
+
+
+class Interrupted(LoadgateError):
+    """Ctrl-C before there was anything to record."""
+
+    exit_code = 130
+
+
+class Unyielding(BaseException):
+    """Raised in whatever has the thread, where a signal could not be attended to: a script that never awaits."""
+
+
+class Signals:
+    """Ctrl-C and SIGTERM: call whatever is right at the moment, at first the end of the task that entered this.
+
+    The loop makes the call at its next turn. A script that never awaits gives it none: after `PATIENCE` another signal makes
+    the call itself and throws the script out of the line it is in, which is told as that iteration's error.
+    """
+
+    def __init__(self) -> None:
+        self._call: Callable[[], object] = lambda: None
+        self._waiting_since: float | None = None
+
+    def then(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._call = task.cancel
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._heed)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._waiting_since is not None and now - self._waiting_since > PATIENCE:
+            self._call()
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "somewhere"
+            raise Unyielding(f"interrupted at {place}, which let nothing else run: it awaits nothing")
+        if self._waiting_since is None:
+            self._waiting_since = now
+        self._loop.call_soon_threadsafe(self._attend)
+
+    def _attend(self) -> None:
+        self._waiting_since = None
+        self._call()

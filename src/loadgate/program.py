@@ -1,0 +1,225 @@
+"""The target's own program within one run: started, waited for, watched and stopped; or watched alone.
+
+    async with Program(target, clock) as program:
+        await program.start()                    until it is ready
+        await program.begin(recorder, warmup)    what it uses counts from here, or from the end of the warm-up
+        ...                                      the load
+        await program.settle()                   the last reading
+        await program.stop()
+
+Leaving ends what was started in any case, and a companion process does so where ours is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from loadgate.clients.http import HttpStack
+from loadgate.clients.http.stack import stack_for
+from loadgate.clock import Clock, Handle
+from loadgate.config.target import TargetSpec
+from loadgate.errors import InvalidRun, redact_url
+from loadgate.load.ready import Readiness, answers, await_ready
+from loadgate.load.usage import UsageLog
+from loadgate.masks import redact_text
+from loadgate.measure.recorder import Recorder
+from loadgate.probe.usage import Usage
+from loadgate.record.repeated import Repeated
+from loadgate.record.run import SubjectRecord
+from loadgate.record.starts import Launch, start_figures
+
+if TYPE_CHECKING:
+    from loadgate.probe.kept import Ended, Keeper, Started, Stopped
+
+_OUTPUT_LINES: Final = 20
+
+
+class Program:
+    """What `target` says of its program. Where it says nothing, every method does nothing."""
+
+    def __init__(self, target: TargetSpec, clock: Clock, user_agent: str = "loadgate") -> None:
+        self._target = target
+        self._clock = clock
+        self._agent = user_agent
+        self._keeper: Keeper | None = None
+        self._started: Started | None = None
+        self._ready: Readiness | None = None
+        self._memory: int | None = None
+        self._stopped: Stopped | None = None
+        self._log: UsageLog | None = None
+        self._edge: Handle | None = None
+        self._edge_reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._target.watched:
+            from loadgate.probe.kept import Keeper  # only who watches pays for it
+
+            self._keeper = await Keeper.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._edge is not None:
+            self._edge.cancel()
+        if self._edge_reading is not None:
+            self._edge_reading.cancel()
+        if self._keeper is None:
+            return
+        try:
+            await asyncio.shield(self._keeper.close())
+        except asyncio.CancelledError:
+            self._keeper.kill_now()
+            raise
+
+    # -- before the load
+
+    async def start(self) -> None:
+        """Start the program and wait until it is ready. Raises LoadgateError where it cannot be, or does not become so."""
+        keeper, spec, target = self._keeper, self._target.start, self._target
+        if keeper is None:
+            return
+        from loadgate.probe.kept import Command
+        from loadgate.probe.subject import SubjectSpec
+
+        if spec is not None:
+            http = self._http()
+            path = target.ready.path or "/"
+            if await answers(http, path):
+                raise InvalidRun(
+                    f"something listens at {redact_url(target.url or '')} already, before the target was started",
+                    "end it, or leave `start` out of `target` to measure what is there",
+                )
+            self._started = await keeper.start(Command(spec.argv, spec.folder, spec.env))
+            self._ready = await await_ready(
+                http,
+                path,
+                target.ready,
+                self._clock,
+                since=self._started.at,
+                ended=lambda: keeper.ended_now() is not None,
+            )
+            if self._ready is None:
+                raise InvalidRun(f"the target ended before it was ready: {_end_of(keeper.ended_now())}")
+        watch = self._target.watch
+        subject = SubjectSpec(watch.kind.value, watch.value) if watch is not None and watch.kind is not None else None
+        await keeper.watch(subject, self._every, self._on_usage)
+        self._memory = (await keeper.read(pss=False)).rss
+
+    # -- under load
+
+    async def begin(self, recorder: Recorder, warmup: float) -> None:
+        """Count from now; with a warm-up (s) from its end, so that what is used belongs to the requests that count."""
+        if self._keeper is None:
+            return
+        log = UsageLog(recorder)
+        log.begin(await self._keeper.read(pss=False))
+        self._log = log
+        if warmup:
+            self._edge = self._clock.call_at(self._clock.now() + warmup, self._at_edge)
+
+    async def settle(self) -> None:
+        """Take the last reading, whole."""
+        if self._keeper is not None and self._log is not None and not self.died:
+            self._log.add(await self._keeper.read(pss=True))
+
+    @property
+    def died(self) -> str:
+        """How the program ended though nobody asked it to; "" where it did not."""
+        if self._started is None or self._stopped is not None or self._keeper is None:
+            return ""
+        ended = self._keeper.ended_now()
+        return "" if ended is None else f"the target ended before the run did ({ended.words})"
+
+    def output(self) -> tuple[str, ...]:
+        """The last lines a program printed that died, without what looks like a secret."""
+        ended = None if self._keeper is None or not self.died else self._keeper.ended_now()
+        return () if ended is None else tuple(redact_text(line) for line in ended.output[-_OUTPUT_LINES:])
+
+    def hurry(self) -> None:
+        """Whoever waits for the end of the program will wait no longer: kill it."""
+        if self._keeper is not None:
+            self._keeper.kill_now()
+
+    # -- after it
+
+    async def stop(self) -> None:
+        """Stop what was started: SIGTERM, later SIGKILL. It is left alone where it was only watched."""
+        if self._keeper is not None and self._started is not None and not self.died:
+            self._stopped = await self._keeper.stop(self._target.stop)
+
+    def figures(self) -> tuple[Repeated, ...]:
+        """What the one start and the one stop took."""
+        if self._started is None or self._ready is None:
+            return ()
+        since, stopped = self._started.at, self._stopped
+        launch = Launch(
+            port_open=(self._ready.port_open - since) * 1e3,
+            startup=(self._ready.answered - since) * 1e3,
+            memory=math.nan if self._memory is None else float(self._memory),
+            shutdown=math.nan if stopped is None or stopped.killed else stopped.seconds * 1e3,
+        )
+        return start_figures([launch])
+
+    def record(self) -> SubjectRecord | None:
+        """What was watched, how, and what that cost."""
+        keeper = self._keeper
+        if keeper is None:
+            return None
+        return SubjectRecord(self._words, keeper.unread, keeper.cpu_share, self._every)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of how it ended."""
+        stopped = self._stopped
+        if stopped is None:
+            return ()
+        found = []
+        if stopped.killed:
+            found.append(f"the target did not end within {self._target.stop:g} s of SIGTERM and was killed")
+        if stopped.leftovers:
+            what = "process" if stopped.leftovers == 1 else "processes"
+            found.append(f"the target left {stopped.leftovers} {what} behind, which were killed")
+        return tuple(found)
+
+    # -- inside
+
+    @property
+    def _every(self) -> float:
+        return self._target.watch.every if self._target.watch is not None else 1.0
+
+    @property
+    def _words(self) -> str:
+        watch = self._target.watch
+        if watch is not None and watch.kind is not None:
+            return f"{watch.kind.value} {watch.value}"
+        assert self._target.start is not None and self._started is not None
+        return f"{' '.join(self._target.start.argv)}, process {self._started.pid}"
+
+    def _http(self) -> HttpStack:
+        """Requests that count nowhere."""
+        return stack_for(self._target, Recorder(start=self._clock.now()), self._agent)
+
+    def _on_usage(self, usage: Usage) -> None:
+        if self._log is not None and self._edge_reading is None:
+            self._log.add(usage)
+
+    def _at_edge(self) -> None:
+        self._edge_reading = asyncio.create_task(self._count_from_here())
+
+    async def _count_from_here(self) -> None:
+        assert self._keeper is not None and self._log is not None
+        try:
+            self._log.begin(await self._keeper.read(pss=False))
+        finally:
+            self._edge_reading = None
+
+
+def _end_of(ended: Ended | None) -> str:
+    """How a program ended, and the last it printed."""
+    if ended is None:
+        return "it is gone"
+    lines = "".join(f"\n    {redact_text(line)}" for line in ended.output[-_OUTPUT_LINES:])
+    return f"{ended.words}, and it printed:{lines}" if lines else f"{ended.words}, and it printed nothing"
