@@ -98,6 +98,11 @@ def test_each_of_several_samples_begins_anew_by_itself(page: MetricsPage) -> Non
     assert found.told == [{"own": 3.0}]
 
 
+def test_a_sample_that_was_gone_for_a_while_goes_on_where_it_was(page: MetricsPage) -> None:
+    texts = ['x_total{job="a"} 100\nx_total{job="b"} 10\n', 'x_total{job="b"} 11\n', 'x_total{job="a"} 103\n']
+    assert follow(page, texts, own("x_total")).told == [{"own": 1.0}, {"own": 3.0}]
+
+
 def test_several_gauges_are_summed_and_labels_choose_among_them(page: MetricsPage) -> None:
     text = 'q{queue="mail",shard="1"} 3\nq{queue="mail",shard="2"} 4\nq{queue="sms",shard="1"} 100\n'
     assert follow(page, [text], own("q", queue="mail")).told == [{"own": 7.0}]
