@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from loadgate.config import fields
+from loadgate.config.bench import BenchSpec, read_bench
 from loadgate.config.budget_fields import read_budgets
 from loadgate.config.budgets import Budgets
 from loadgate.config.data import DataSpec, read_data
@@ -38,6 +39,7 @@ class Project:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     gate: GateSpec = field(default_factory=GateSpec)
     budgets: Budgets = field(default_factory=Budgets)
+    bench: BenchSpec = field(default_factory=BenchSpec)
 
     def profile(self, name: str | None) -> Profile:
         """The profile called `name`, or the only one there is. Raises LoadgateError."""
@@ -85,6 +87,7 @@ def _read(source: Source, path: Path, env: Mapping[str, str]) -> Project:
         ),
         gate=own.take("gate", read_gate, GateSpec()),
         budgets=own.take("budgets", read_budgets, Budgets()),
+        bench=own.take("bench", read_bench, BenchSpec()),
     )
     own.done()
     if context.problems:
