@@ -50,13 +50,13 @@ class Against:
 
         gate = Gate(self._spec, self._store)
         if not self._name or run.verdict.word is Word.INVALID:
-            return replace(run, verdict=replace(run.verdict, strict=self._strict))
+            return replace(run, verdict=replace(run.verdict, strict=self._strict or run.verdict.strict))
         if self._base is None:
             return replace(run, verdict=without_baseline(run.verdict, self._absent(), strict=self._strict))
         head = result_of(without_secrets(run))
         base = [self._base.result]
         compared = gate.compare(base, [head], (self._base.name, head.id))
-        if not compared.mismatches and run.verdict.word is Word.PASS:
+        if not compared.mismatches and run.verdict.word is not Word.FAIL:
             compared = gate.confirm(compared, base, [head], lambda: self._fresh(again))
         return replace(run, comparison=compared, verdict=decide_gate(run.verdict, compared, strict=self._strict))
 

@@ -3,10 +3,13 @@
 1. INVALID stays INVALID, whatever the figures look like.
 2. INVALID if base and head are not comparable, or a figure of the base that gates was not measured in the head.
 3. FAIL stays FAIL; FAIL if a figure that gates is worse.
-4. NO BASELINE if there is none, or a figure that gates is not in it: what has nothing to be compared with has not passed.
-5. UNSURE if a figure that gates, of all steps together, could be worse by more than its limit. A single step has fewer
+4. UNSURE stays UNSURE: what a budget leaves open is no less open where there is no baseline either.
+5. NO BASELINE if there is none, or a figure that gates is not in it: what has nothing to be compared with has not passed.
+6. UNSURE if a figure that gates, of all steps together, could be worse by more than its limit. A single step has fewer
    samples: it fails a build where it is worse, and does not unsettle it where that cannot be told.
-6. PASS.
+7. PASS.
+
+A verdict that was strict before the comparison stays so: a budget whose figure was never measured leaves with 4, not with 0.
 """
 
 from __future__ import annotations
@@ -31,13 +34,13 @@ def decide_gate(verdict: Verdict, comparison: Comparison, *, strict: bool = Fals
         word = _word(word, comparison)
     if verdict.word is not Word.PASS:
         reasons = (*verdict.reasons, *reasons)
-    return Verdict(word, reasons if word is not Word.PASS else (), strict)
+    return Verdict(word, reasons if word is not Word.PASS else (), strict or verdict.strict)
 
 
 def without_baseline(verdict: Verdict, why: str, *, strict: bool = False) -> Verdict:
     """The verdict of a run that has no baseline: `why` is a sentence."""
     word = Word.NO_BASELINE if verdict.word is Word.PASS else verdict.word
-    return Verdict(word, (*verdict.reasons, why), strict)
+    return Verdict(word, (*verdict.reasons, why), strict or verdict.strict)
 
 
 def _word(word: Word, comparison: Comparison) -> Word:
@@ -45,6 +48,8 @@ def _word(word: Word, comparison: Comparison) -> Word:
         return Word.INVALID
     if word is Word.FAIL or comparison.having(Change.WORSE):
         return Word.FAIL
+    if word is Word.UNSURE:
+        return word
     if comparison.having(Change.NEW) or not comparison.having(Change.BETTER, Change.SAME, Change.UNSURE):
         return Word.NO_BASELINE
     return Word.UNSURE if comparison.unsettled else Word.PASS

@@ -96,7 +96,7 @@ def against_text(value: float, limit: float, unit: str) -> str:
         return text
     if unit == "bytes":
         return f"{value:,.0f} B" if round(value) != round(limit) else f"{_enough_digits(value, limit)} B"
-    scale, sign = (100.0, " %") if unit == "share" else (1.0, "/s" if unit == "1/s" else f" {unit}")
+    scale, sign = (100.0, " %") if unit == "share" else (1.0, {"1/s": "/s", "count": ""}.get(unit, f" {unit}"))
     return f"{_enough_digits(value * scale, limit * scale)}{sign}"
 
 

@@ -67,6 +67,9 @@ def without_secrets(run: Run) -> Run:
         thresholds=tuple(replace(result, key=redact_name(result.key)) for result in run.thresholds),
         verdict=replace(run.verdict, reasons=_texts(run.verdict.reasons)),
         notes=_texts(run.notes),
+        budgets=tuple(
+            replace(result, step=redact_name(result.step), why=redact_text(result.why)) for result in run.budgets
+        ),
         subject=None if run.subject is None else replace(run.subject, what=redact_text(run.subject.what)),
     )
 

@@ -7,6 +7,7 @@ measured is left out, never zero: only `dropped_iterations` is 0 where none was 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from loadgate.record.encoding import encode_json
 from loadgate.record.redact import without_secrets
 from loadgate.record.run import Run
 from loadgate.record.tallies import number_form
-from loadgate.record.verdict import ThresholdResult
+from loadgate.record.verdict import BudgetResult, ThresholdResult, Word
 
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
@@ -55,6 +56,7 @@ def summarise(run: Run) -> dict[str, Any]:
             "failed": [f"{result.key}: {result.expression}" for result in failed],
             "results": [_threshold(result) for result in run.thresholds],
         },
+        **({"budgets": _budgets(run.budgets)} if run.budgets else {}),
         "steps": _steps(run),
         "verdict": run.verdict.word.value,
         "reasons": list(run.verdict.reasons),
@@ -108,6 +110,33 @@ def _threshold(result: ThresholdResult) -> dict[str, Any]:
         "observed": _rounded(result.observed),
         "passed": result.passed,
     }
+
+
+def _budgets(results: Sequence[BudgetResult]) -> dict[str, Any]:
+    """`passed` only where all of them are: one that was never measured, or with too few samples, is in neither list."""
+    return {
+        "passed": all(result.word is Word.PASS for result in results),
+        "failed": [_budget_name(result) for result in results if result.word is Word.FAIL],
+        "results": [
+            {
+                "budget": _budget_name(result),
+                "limit": _rounded(result.limit),
+                "observed": _rounded(result.observed),
+                "unit": result.unit,
+                "minimum": result.least,
+                "used": _rounded(result.used),
+                "samples": result.samples,
+                "needed": result.needed,
+                "word": result.word.value,
+                "why": result.why,
+            }
+            for result in results
+        ],
+    }
+
+
+def _budget_name(result: BudgetResult) -> str:
+    return f"{result.group}: {f'{result.step}: ' if result.step else ''}{result.key}"
 
 
 def _value(tally: Tally | None) -> Any:

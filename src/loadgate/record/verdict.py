@@ -15,11 +15,12 @@ class Word(StrEnum):
 
     PASS = "pass"
     FAIL = "fail"
-    """A threshold is broken, or a figure is worse than the baseline's."""
+    """A threshold or a budget is broken, or a figure is worse than the baseline's."""
     INVALID = "invalid"
     """The run cannot be judged: target down, generator saturated, plan not reached, nothing measured, not comparable."""
     UNSURE = "unsure"
-    """Nothing is known to be worse than the baseline, and a change that matters could have been missed."""
+    """Nothing is known to be worse than the baseline, and a change that matters could have been missed; or a budget's figure
+    rests on too few samples."""
     NO_BASELINE = "no baseline"
     """There is nothing to compare with, or not for everything that was measured."""
 
@@ -104,6 +105,8 @@ class BudgetResult:
     @property
     def used(self) -> float:
         """The share of the budget that is used up: over 1 it is broken. NaN where nothing was measured."""
+        if not self.measured:
+            return math.nan
         above, below = (self.limit, self.observed) if self.least else (self.observed, self.limit)
         if below == 0.0:
             return 0.0 if above == 0.0 else math.inf

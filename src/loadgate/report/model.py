@@ -14,6 +14,7 @@ from loadgate.record.comparison import Comparison
 from loadgate.record.redact import without_secrets
 from loadgate.record.run import Run, RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Word
+from loadgate.report.budgets import BudgetRow, budget_rows
 from loadgate.report.ending import rests_on
 from loadgate.report.faults import FaultRow, fault_rows
 from loadgate.report.figures import length
@@ -112,6 +113,7 @@ class Report:
     steps: tuple[StepRow, ...]
     totals: tuple[StepRow, ...]
     limits: tuple[LimitRow, ...]
+    budgets: tuple[BudgetRow, ...]
     checks: tuple[CheckRow, ...]
     measures: tuple[MeasureRow, ...]
     iterations: Iterations
@@ -147,6 +149,7 @@ def build_report(run: Run) -> Report:
         steps=steps,
         totals=totals,
         limits=limits,
+        budgets=budget_rows(run.budgets),
         checks=check_rows(run),
         measures=measure_rows(run),
         iterations=_iterations(run),
@@ -202,9 +205,12 @@ def _basis_of_pass(run: Run, limits: tuple[LimitRow, ...], totals: tuple[StepRow
     requests = f"{format_count(count)} requests, {format_share(failed / count)} failed" if count else "no requests"
     if run.comparison is not None:
         return rests_on(run.comparison)
-    if not limits:
-        return f"no threshold was set; {requests}"
-    return f"{'the threshold holds' if len(limits) == 1 else f'all {len(limits)} thresholds hold'}; {requests}"
+    held = [
+        f"the {noun} holds" if count == 1 else f"all {count} {noun}s hold"
+        for noun, count in (("threshold", len(limits)), ("budget", len(run.budgets)))
+        if count
+    ]
+    return f"{' and '.join(held) or 'no threshold was set'}; {requests}"
 
 
 def _iterations(run: Run) -> Iterations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from loadgate.report.budgets import budget_lines
 from loadgate.report.comparison import comparison_lines
 from loadgate.report.ending import ending_lines
 from loadgate.report.faults import FaultRow
@@ -47,6 +48,7 @@ def render_summary(
         _checks(report.checks, width),
         _faults(report.faults, width),
         _limits(report, width),
+        _budgets(report, width),
         [] if report.comparison is None else comparison_lines(report.comparison, width),
         [*_generator(report, width), *_notes(report, width), *_files(files, width)],
         ending_lines(report, width),
@@ -269,6 +271,14 @@ def _limits(report: Report, width: int) -> list[Line]:
         width,
         indent=_indent(width),
     )
+
+
+def _budgets(report: Report, width: int) -> list[Line]:
+    if not report.budgets:
+        return []
+    kept = sum(row.passed for row in report.budgets)
+    lines = _labelled("budgets", [f"{kept} of {len(report.budgets)} pass"], width)
+    return lines + budget_lines(report.budgets, width, indent=_indent(width))
 
 
 def _state(row: LimitRow) -> str:
