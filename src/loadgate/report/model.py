@@ -20,6 +20,8 @@ from loadgate.report.faults import FaultRow, fault_rows
 from loadgate.report.figures import length
 from loadgate.report.limits import LimitRow, limit_rows
 from loadgate.report.measures import CheckRow, MeasureRow, check_rows, measure_rows
+from loadgate.report.repeated import RepeatedRow, repeated_rows
+from loadgate.report.resources import Resources, resources_of
 from loadgate.report.steps import StepRow, step_rows
 from loadgate.units import format_count, format_ms, format_share
 
@@ -127,6 +129,8 @@ class Report:
     exit_code: int
     notes: tuple[str, ...]
     comparison: Comparison | None
+    resources: Resources | None
+    repeated: tuple[RepeatedRow, ...]
 
     @property
     def holding(self) -> int:
@@ -163,6 +167,8 @@ def build_report(run: Run) -> Report:
         exit_code=INTERRUPTED_EXIT if run.state is RunState.INTERRUPTED else run.verdict.exit_code,
         notes=(*_notes(run, steps, totals, open_model=open_model), *run.notes),
         comparison=run.comparison,
+        resources=resources_of(run),
+        repeated=repeated_rows(run),
     )
 
 

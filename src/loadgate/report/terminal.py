@@ -13,6 +13,8 @@ from loadgate.report.figures import figure, length, time_scale
 from loadgate.report.limits import LimitRow
 from loadgate.report.measures import CheckRow, MeasureRow
 from loadgate.report.model import Report
+from loadgate.report.repeated import repeated_lines
+from loadgate.report.resources import resource_lines
 from loadgate.report.steps import StepRow
 from loadgate.report.style import SEPARATOR, Ink, Line, cells, clean, flow, left, paint, right, wrap
 from loadgate.report.table import Align, Column, lay_out
@@ -45,6 +47,8 @@ def render_summary(
         _steps(report, width),
         _totals(report, width),
         _measures(report.measures, width),
+        resource_lines(report.resources, width),
+        repeated_lines(report.repeated, width),
         _checks(report.checks, width),
         _faults(report.faults, width),
         _limits(report, width),
