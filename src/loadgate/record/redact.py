@@ -70,7 +70,13 @@ def without_secrets(run: Run) -> Run:
         budgets=tuple(
             replace(result, step=redact_name(result.step), why=redact_text(result.why)) for result in run.budgets
         ),
-        subject=None if run.subject is None else replace(run.subject, what=redact_text(run.subject.what)),
+        subject=None
+        if run.subject is None
+        else replace(run.subject, what=redact_text(run.subject.what), unread=_texts(run.subject.unread)),
+        repeated=tuple(
+            replace(each, series=each.series._replace(step=redact_name(each.series.step)), advice=_texts(each.advice))
+            for each in run.repeated
+        ),
     )
 
 
