@@ -19,7 +19,7 @@ LINES = (
     ("load", "report"),
     ("plan", "program", "interruption"),
     ("session", "reference", "gate", "history", "importing"),
-    ("benchmark",),
+    ("bench", "benchmark"),
     ("baselines",),
     ("cli",),
     ("__main__",),

@@ -13,6 +13,7 @@ from loadgate._version import __version__
 
 if TYPE_CHECKING:
     from loadgate.clients.http.response import Response
+    from loadgate.script.benchmark import benchmark
     from loadgate.script.data import Feeder, Row, csv_data, json_data, list_data
     from loadgate.script.metrics import Counter, Gauge, Rate, Trend
     from loadgate.script.scenario import scenario, setup, teardown
@@ -29,6 +30,7 @@ __all__ = [
     "Trend",
     "User",
     "__version__",
+    "benchmark",
     "csv_data",
     "json_data",
     "list_data",
@@ -47,6 +49,7 @@ _HOMES = {
     "StopUser": "loadgate.script.user",
     "Trend": "loadgate.script.metrics",
     "User": "loadgate.script.user",
+    "benchmark": "loadgate.script.benchmark",
     "csv_data": "loadgate.script.data",
     "json_data": "loadgate.script.data",
     "list_data": "loadgate.script.data",

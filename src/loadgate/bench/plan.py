@@ -1,0 +1,220 @@
+"""What to bench: the one answer that the project, flags and defaults give together. All that is wrong is found here."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from loadgate.bench.sizes import NAME
+from loadgate.config.bench import (
+    BLANK,
+    BenchSpec,
+    RequestText,
+    SizesSpec,
+    StartsSpec,
+    check_sizes,
+    rates_from_flags,
+    request_from_flag,
+)
+from loadgate.config.budget_fields import load_budgets
+from loadgate.config.budgets import Budgets
+from loadgate.config.gate import GateSpec
+from loadgate.config.project import CONFIG_NAME, Project, load_project
+from loadgate.config.start import ReadySpec, StartSpec, ready_from_flag, start_from_flag
+from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.errors import LoadgateError
+from loadgate.measure.repetition import Policy
+from loadgate.units import parse_duration
+
+_NOTHING: Final = (
+    "give --start COMMAND with --url URL, --size with --url, a script with @benchmark functions, --command NAME=COMMAND, "
+    "or a `bench` mapping in loadgate.yml"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFlags:
+    """What the command line says; None (or nothing): not given. Texts as typed."""
+
+    script: Path | None = None
+    config: Path | None = None
+    url: str | None = None
+    start: str | None = None
+    ready: str | None = None
+    starts: int | None = None
+    request: str | None = None
+    sizes: tuple[int, ...] = ()
+    size_request: str | None = None
+    rates: tuple[str, ...] = ()
+    vus: int | None = None
+    duration: str | None = None
+    commands: tuple[str, ...] = ()
+    interval: float | None = None
+    time: str | None = None
+    budgets: Path | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """Everything a bench needs to know. `spec.starts` is None where nothing can be started."""
+
+    target: TargetSpec
+    spec: BenchSpec
+    gate: GateSpec = field(default_factory=GateSpec)
+    budgets: Budgets = field(default_factory=Budgets)
+    files: tuple[Path, ...] = ()
+    seed: int | None = None
+    own: bool = False
+    """Whether the target is Loadgate's own, on whatever port was free."""
+
+    @property
+    def policy(self) -> Policy:
+        """How often scripts and commands are repeated."""
+        return Policy(width=self.spec.interval, seconds=self.spec.time, warmups=self.spec.warmup)
+
+    @property
+    def starts_policy(self) -> Policy:
+        """How often the program is started."""
+        starts = self.spec.starts
+        assert starts is not None
+        return replace(self.policy, least=starts.least, most=starts.most)
+
+    @property
+    def does(self) -> Mapping[str, object]:
+        """What defines what is measured: another one is another measurement."""
+        command = self.target.start.argv if self.target.start is not None else ()
+        spec = self.spec
+        script = "" if spec.script is None else spec.script.read_text("utf-8", "replace")
+        commands = {name: each.argv for name, each in spec.commands.items()}
+        return {
+            "start": "" if self.own else command,
+            "starts": spec.starts,
+            "sizes": spec.sizes,
+            "script": script,
+            "commands": commands,
+        }
+
+
+def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
+    """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
+    project = _project(flags, env)
+    target = _target(project.target if project is not None else TargetSpec(), flags)
+    spec = _spec(project.bench if project is not None else BenchSpec(), flags)
+    asked = spec.sizes or spec.script or spec.commands
+    own = not asked and target.start is None and target.url is None and project is None
+    if own:
+        target, spec = _own(spec)
+    elif target.start is not None and target.url is None:
+        raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
+    elif spec.sizes is not None and target.url is None:
+        raise LoadgateError("latency by payload size needs a target", "give its URL")
+    if target.start is None:
+        if flags.starts is not None:
+            raise LoadgateError("--starts without a program to start", "give --start COMMAND, or `target.start`")
+        spec = replace(spec, starts=None)
+    if spec.starts is None and not (spec.sizes or spec.script or spec.commands):
+        raise LoadgateError("there is nothing to measure", _NOTHING)
+    budgets = project.budgets if project is not None else Budgets()
+    if flags.budgets is not None:
+        budgets = load_budgets(flags.budgets, env)
+    files = [
+        path for path in (None if project is None else project.path, spec.script, budgets.path) if path is not None
+    ]
+    return BenchPlan(
+        target=target,
+        spec=spec,
+        gate=project.gate if project is not None else GateSpec(),
+        budgets=budgets,
+        files=tuple(path.absolute() for path in files),
+        seed=flags.seed,
+        own=own,
+    )
+
+
+def _project(flags: BenchFlags, env: Mapping[str, str]) -> Project | None:
+    if flags.config is not None:
+        return load_project(flags.config, env)
+    path = Path(CONFIG_NAME)
+    return load_project(path, env) if path.is_file() else None
+
+
+def _target(target: TargetSpec, flags: BenchFlags) -> TargetSpec:
+    if flags.url is not None:
+        target = replace(target, url=target_from_url(flags.url).url)
+    if flags.start is not None:
+        target = replace(target, start=start_from_flag(flags.start))
+    if flags.ready is not None:
+        if target.start is None:
+            raise LoadgateError("--ready without --start", "it is about a program that Loadgate starts")
+        target = replace(target, ready=replace(target.ready, path=ready_from_flag(flags.ready).path))
+    return target
+
+
+def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
+    starts = spec.starts
+    if flags.starts is not None:
+        starts = replace(starts or StartsSpec(), least=flags.starts, most=flags.starts)
+    if flags.request is not None and starts is not None:
+        starts = replace(starts, request=request_from_flag("--request", flags.request))
+    commands = {**spec.commands, **dict(map(_command, flags.commands))}
+    return replace(
+        spec,
+        starts=starts,
+        sizes=_sizes(spec.sizes, flags),
+        script=flags.script or spec.script,
+        commands=commands,
+        interval=spec.interval if flags.interval is None else flags.interval,
+        time=spec.time if flags.time is None else parse_duration(flags.time),
+    )
+
+
+def _sizes(sizes: SizesSpec | None, flags: BenchFlags) -> SizesSpec | None:
+    given = flags.sizes or flags.size_request or flags.rates or flags.vus or flags.duration
+    if not given:
+        return sizes
+    if sizes is None and flags.size_request is None:
+        raise LoadgateError("sizes of what?", "give --size-request 'POST /echo', or one with {size} in its path")
+    if flags.size_request is not None:
+        request = request_from_flag("--size-request", flags.size_request)
+        sizes = SizesSpec(request) if sizes is None else replace(sizes, request=request)
+    assert sizes is not None
+    sizes = replace(
+        sizes,
+        sizes=tuple(dict.fromkeys(flags.sizes)) or sizes.sizes,
+        rates=rates_from_flags(flags.rates) or sizes.rates,
+        vus=flags.vus or sizes.vus,
+        duration=parse_duration(flags.duration) if flags.duration else sizes.duration,
+    )
+    if wrong := check_sizes(sizes):
+        raise LoadgateError(f"--size-request: {wrong}")
+    return sizes
+
+
+def _command(written: str) -> tuple[str, StartSpec]:
+    name, equals, command = written.partition("=")
+    if not equals or not name.strip():
+        raise LoadgateError(
+            f"--command: `{written}` has no name", "for example --command 'parse=python parse.py big.json'"
+        )
+    return name.strip(), start_from_flag(command, "--command")
+
+
+def _own(spec: BenchSpec) -> tuple[TargetSpec, BenchSpec]:
+    """Loadgate's own target on a free port: what is measured where nothing is said."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = (sys.executable, "-m", "loadgate", "serve", "--http-port", str(port))
+    target = TargetSpec(url=f"http://127.0.0.1:{port}", start=StartSpec(command), ready=ReadySpec("/health"))
+    starts = None if spec.starts is None else replace(spec.starts, request=RequestText("GET", "/users/1"))
+    sizes = SizesSpec(RequestText("GET", f"/bytes/{BLANK}"), rates=(200.0,), duration=2.0)
+    return target, replace(spec, starts=starts, sizes=sizes)
+
+
+__all__ = ["NAME", "BenchFlags", "BenchPlan", "make_bench_plan"]
