@@ -44,7 +44,7 @@ def chance(beyond: int, count: int, share: float) -> float:
     for number in range(beyond, count + 1):
         term = math.exp(log_term)
         total += term
-        if number > count * share and term < 1e-17 * total:
+        if number > count * share and term <= 1e-17 * total:
             break
         if number < count:
             log_term += math.log((count - number) / (number + 1)) + odds
