@@ -81,7 +81,7 @@ def _result(budget: Budget, observed: Observed, missing: Missing) -> BudgetResul
     word, why = _word(budget, observed), observed.why
     if word is None:
         word = _WORDS[missing]
-        why += "; or remove the budget" + (", or set `missing: unsure`" if missing is Missing.INVALID else "")
+        why += f": {_remedies(observed.remedy, missing)}"
     return BudgetResult(
         group=budget.group,
         step=budget.step,
@@ -108,6 +108,13 @@ def _word(budget: Budget, observed: Observed) -> Word | None:
         broken = not within and share is not None and beyond_doubt(observed.beyond, observed.samples, share)
         return Word.FAIL if broken else Word.UNSURE
     return Word.PASS if within else Word.FAIL
+
+
+def _remedies(first: str, missing: Missing) -> str:
+    """What to do about a budget that could not be judged."""
+    remedies = [first] if first else []
+    remedies += ["remove the budget", *(["set `missing: unsure`"] if missing is Missing.INVALID else [])]
+    return f"{', '.join(remedies[:-1])} or {remedies[-1]}" if len(remedies) > 1 else remedies[0]
 
 
 def _never_measured(results: Sequence[BudgetResult]) -> list[str]:

@@ -61,7 +61,7 @@ _PER_REQUEST: Final[Mapping[str, tuple[tuple[str, ...], float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """`value` in the budget's unit, of `samples`; NaN: never measured, and `why` says what to do about it.
+    """`value` in the budget's unit, of `samples`; NaN: never measured, for the reason `why`; `remedy` is what may help.
 
     `needed` samples would do. Where the limit is one on a share of the samples, `beyond` of them lie beyond it, and `share`
     (0 to 1) may.
@@ -73,6 +73,7 @@ class Observed:
     beyond: int = 0
     share: float | None = None
     why: str = ""
+    remedy: str = ""
 
 
 def observe(run: Run, budget: Budget) -> Observed:
@@ -88,7 +89,8 @@ def observe(run: Run, budget: Budget) -> Observed:
             return _step(run, budget)
     tags: Mapping[str, str] = {}
     found = _exchanges(run, budget, _NAMES[budget.group], tags)
-    return found or _never(f"no {budget.group} {_noun(budget)} was made in this run: let a scenario make one")
+    noun = "connection" if budget.key == "connection_time_ms" else "request"
+    return found or _never(f"no {budget.group} {noun} was made in this run", "let a scenario make one")
 
 
 def _step(run: Run, budget: Budget) -> Observed:
@@ -100,8 +102,8 @@ def _step(run: Run, budget: Budget) -> Observed:
     counts = {protocol.count for protocol in _NAMES.values()}
     names = {series.tags["name"] for series in run.series if series.metric.name in counts and "name" in series.tags}
     likely = nearest(budget.step, names)
-    hint = f"did you mean `{likely}`?" if likely else "give the name that the summary shows"
-    return _never(f"no step `{budget.step}` was measured in this run: {hint}")
+    hint = f" (did you mean `{likely}`?)" if likely else ""
+    return _never(f"no step of this name was measured in this run{hint}", "give the name that the summary shows")
 
 
 def _exchanges(run: Run, budget: Budget, protocol: Protocol, tags: Mapping[str, str]) -> Observed | None:
@@ -150,7 +152,7 @@ def _resource(run: Run, budget: Budget) -> Observed:
         requests = _counted(run, *(protocol.count for protocol in _NAMES.values()))
         amounts = [_counted(run, metric) for metric in metrics]
         if not requests:
-            return _never("no request was made in this run: let a scenario make one")
+            return _never("no request was made in this run", "let a scenario make one")
         if None not in amounts:
             total = sum(amount for amount in amounts if amount is not None)
             return Observed(total * scale / requests, round(requests))
@@ -187,7 +189,7 @@ def _started(run: Run, budget: Budget) -> Observed:
     if any(repeated.series.metric in _REPEATED.values() for repeated in run.repeated):
         what = metric.removeprefix("target_").replace("_", " ")
         return _never(f"the target was started, and its {what} could not be measured")
-    return _never("the target was not started by Loadgate: give `target.start`")
+    return _never("the target was not started by Loadgate", "give `target.start`")
 
 
 def _benchmark(run: Run, budget: Budget) -> Observed:
@@ -198,8 +200,8 @@ def _benchmark(run: Run, budget: Budget) -> Observed:
             return _median(repeated, budget.unit)
         names.append(series.step or series.metric)
     likely = nearest(budget.step, names)
-    hint = f"did you mean `{likely}`?" if likely else "`loadgate bench` runs benchmarks"
-    return _never(f"no benchmark `{budget.step}` was run: {hint}")
+    hint = f" (did you mean `{likely}`?)" if likely else ""
+    return _never(f"no benchmark of this name was run{hint}", "run it with `loadgate bench`")
 
 
 def _median(repeated: Repeated, unit: str) -> Observed:
@@ -213,14 +215,10 @@ def _median(repeated: Repeated, unit: str) -> Observed:
 
 def _unwatched(run: Run) -> Observed:
     if run.subject is None:
-        return _never("the target was not watched: give `target.start`, or say under `target` what to watch")
+        return _never("the target was not watched", "give `target.start` or `target.watch`")
     unread = f": {run.subject.unread[0]}" if run.subject.unread else ""
     return _never(f"this could not be read of {run.subject.what}{unread}")
 
 
-def _never(why: str) -> Observed:
-    return Observed(math.nan, why=why)
-
-
-def _noun(budget: Budget) -> str:
-    return "connection" if budget.key == "connection_time_ms" else "request"
+def _never(why: str, remedy: str = "") -> Observed:
+    return Observed(math.nan, why=why, remedy=remedy)

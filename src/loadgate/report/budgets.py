@@ -10,7 +10,7 @@ from loadgate.judge.wording import against_text, budget_amount
 from loadgate.record.verdict import BudgetResult, Word
 from loadgate.report.style import Ink, Line
 from loadgate.report.table import Align, Column, lay_out
-from loadgate.units import format_count, format_number
+from loadgate.units import format_count
 
 MOST_BUDGETS: Final = 40
 
@@ -103,11 +103,11 @@ def _used(row: BudgetRow) -> str:
     """In whole per cent; never "100 %" for what is broken, nor for what only nearly uses its limit up."""
     if not row.measured:
         return ""
-    if row.used >= 10.0:
-        return f"{format_number(row.used)} times" if row.used < 1e6 else "far over"
+    if row.used >= 100.0:
+        return "far over"
     percent = row.used * 100.0
     if percent > 100.0:
-        return f"{max(101, round(percent))} %"
+        return f"{max(101, round(percent)):,} %"
     if percent == 100.0:
         return "100 %"
     return "<1 %" if 0.0 < percent < 0.5 else f"{min(99, round(percent))} %"
@@ -117,4 +117,4 @@ def _samples(row: BudgetRow) -> str:
     """With how many it takes, where there are fewer."""
     if not row.measured:
         return ""
-    return format_count(row.samples) if row.enough else f"{format_count(row.samples)} of {format_count(row.needed)}"
+    return format_count(row.samples) if row.enough else f"{format_count(row.samples)}/{format_count(row.needed)}"
