@@ -15,10 +15,13 @@ from loadgate.config.threshold_grammar import parse_threshold
 from loadgate.measure.health import Health, HealthSample, judge_health
 from loadgate.measure.metric import BUILTIN, Direction, Kind, Metric
 from loadgate.measure.recorder import Recorder
+from loadgate.measure.spread import spread_of
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window, merged
 from loadgate.record.environment import Code, Environment
-from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
+from loadgate.record.repeated import Repeated
+from loadgate.record.result import SeriesName
+from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series, SubjectRecord
 from loadgate.record.verdict import ThresholdResult, Verdict, Word
 
 START = 1000.0
@@ -76,6 +79,7 @@ class Play:
         self._random = np.random.default_rng(seed)
         self.custom = False
         self.checks: Mapping[str, float] = CHECKS
+        self.watched = False
 
     def windows(
         self, seconds: int, *, planned: int = 0, dropped: int = 0, cpu: float = 0.31, lag: float = 0.4
@@ -129,6 +133,27 @@ class Play:
                 recorder.add(recorder.series(BUILTIN["checks"], {**tags, "check": name}), held)
         if self.custom:
             self._custom(tags)
+        if self.watched:
+            self._resources(now - START)
+
+    def _resources(self, at: float) -> None:
+        """What a target would have used in this second: more and more memory, most CPU in the middle."""
+        used = {
+            "target_cpu": 0.3 + 0.01 * (30.0 - abs(at - 30.0)),
+            "target_memory": 40e6 + 1e5 * at,
+            "target_memory_pss": 38e6 + 1e5 * at,
+            "target_memory_peak": 52e6,
+            "target_processes": 3.0,
+            "target_threads": 12.0,
+            "target_open_files": 20.0 + at % 7,
+            "target_disk_read": 0.0,
+            "target_disk_written": 4096.0,
+            "target_context_switches": 210.0,
+            "target_page_faults": 4.0,
+            "target_major_faults": 0.0,
+        }
+        for name, value in used.items():
+            self.recorder.add(self.recorder.series(BUILTIN[name], {}), value)
 
     def _custom(self, tags: Mapping[str, str]) -> None:
         recorder, random = self.recorder, self._random
@@ -315,6 +340,56 @@ def empty() -> Run:
     return run_of(play, 0.0, thresholds=results(play.recorder, LIMITS), verdict=verdict)
 
 
+def repeated(
+    metric: str,
+    unit: str,
+    values: Sequence[float],
+    step: str = "",
+    *,
+    settled: bool = True,
+    advice: tuple[str, ...] = (),
+) -> Repeated:
+    """A figure that came to `values`."""
+    return Repeated(
+        SeriesName(step, metric, ""), unit, Direction.LOWER, tuple(values), spread_of(values), 1, settled, advice
+    )
+
+
+def watched() -> Run:
+    """The target was started, watched and stopped; benchmarks beside it, one of them shaky."""
+    play = Play(SHOP, warmup=5.0)
+    play.watched = True
+    for _ in play.windows(60):
+        pass
+    random = np.random.default_rng(7)
+    starts = np.round(random.normal(251.0, 2.0, 20), 1).tolist()
+    steady, shaky = np.round(random.normal(184.0, 3.0, 40)).tolist(), np.round(random.normal(9e5, 2e5, 15)).tolist()
+    advice = ("the clock of the CPU was changed meanwhile: set the governor `performance`",)
+    return replace(
+        run_of(play, 60.0, thresholds=results(play.recorder, LIMITS)),
+        subject=SubjectRecord(
+            "python app.py --port 3000, process 4711 with its children",
+            ("bytes on the network: the program shares its network with others",),
+            0.0042,
+            1.0,
+        ),
+        repeated=(
+            repeated("target_port_open", "ms", [value - 5.5 for value in starts]),
+            repeated("target_startup_time", "ms", [*starts[:-1], 612.0]),
+            repeated("target_startup_memory", "bytes", [38_100_000.0 + 4096.0 * n for n in range(20)]),
+            repeated("", "ns", steady, "parse/1000"),
+            repeated("", "ns", shaky, "render a page with all of its parts", settled=False, advice=advice),
+        ),
+    )
+
+
+def started() -> Run:
+    """The target was started once, and nothing of it could be read after that."""
+    run = replace(passing(), subject=SubjectRecord("node server.js", ("/proc/4711: permission denied",), 0.0001, 0.5))
+    once = (("target_startup_time", "ms", [251.5]), ("target_startup_memory", "bytes", [38_100_000.0]))
+    return replace(run, repeated=tuple(replace(repeated(*each), warmups=0) for each in once))
+
+
 def interrupted() -> Run:
     play = Play(SHOP)
     for _ in play.windows(24):
@@ -334,6 +409,8 @@ SAMPLES = {
     "stalled": stalled,
     "invalid": invalid,
     "empty": empty,
+    "watched": watched,
+    "started": started,
     "interrupted": interrupted,
     "running": running,
 }

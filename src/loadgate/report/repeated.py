@@ -13,7 +13,7 @@ from loadgate.record.run import Run
 from loadgate.report.figures import figure
 from loadgate.report.style import Ink, Line, left, wrap
 from loadgate.report.table import Align, Column, lay_out
-from loadgate.units import format_count, format_ms, format_number, format_share
+from loadgate.units import format_count, format_number, format_share
 
 NAMES: Final = MappingProxyType(
     {
@@ -29,6 +29,8 @@ NAMES: Final = MappingProxyType(
 """Of what is measured of every start, in the order in which it happens."""
 
 _MILLISECONDS: Final = MappingProxyType({"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3})
+_TIMES: Final = ((1e3, "s"), (1.0, "ms"), (1e-3, "us"), (1e-6, "ns"))
+_SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 _MARGIN: Final = 14
 
 
@@ -90,31 +92,63 @@ def repeated_lines(rows: Sequence[RepeatedRow], width: int) -> list[Line]:
     if not rows:
         return []
     single = all(row.single for row in rows)
+    inks = [Ink.PLAIN if row.settled else Ink.DOUBT for row in rows]
+    texts = [_Texts(row) for row in rows]
     lines = _labelled("repeated", _words(rows), width)
     lines += lay_out(
         [
-            Column("figure", [row.name for row in rows], least=16),
-            Column("value" if single else "median", [value_text(row.median, row.unit) for row in rows], Align.RIGHT),
-            Column("95 % interval", [_range(row.low, row.high, row.unit) for row in rows], Align.RIGHT),
-            Column("MAD", [_share(row.mad) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
-            Column("least to most", [_extremes(row) for row in rows], Align.RIGHT, drop=3, ink=Ink.FAINT),
-            Column("n", [_count(row) for row in rows], Align.RIGHT, drop=1),
-            Column("", ["" if row.settled else "? unsettled" for row in rows], drop=4, ink=Ink.DOUBT),
+            Column("figure", [row.name for row in rows], least=28),
+            Column("value" if single else "median", [each.median for each in texts], Align.RIGHT, inks=inks),
+            Column("95 % interval", [each.interval for each in texts], Align.RIGHT),
+            Column("MAD", [each.mad for each in texts], Align.RIGHT, drop=2, ink=Ink.FAINT),
+            Column("least to most", [each.extremes for each in texts], Align.RIGHT, drop=3, ink=Ink.FAINT),
+            Column("n (outliers)", [each.count for each in texts], Align.RIGHT, drop=1),
         ],
         width,
-        indent=_MARGIN if width >= 120 else 4,
     )
     return lines + _doubts(rows, width)
 
 
-def value_text(value: float, unit: str) -> str:
-    """A value with the unit that fits: "12.0 ns", "250 ms", "52.1 MB", "3.10 jobs"."""
-    if unit in _MILLISECONDS:
-        return format_ms(value * _MILLISECONDS[unit])
-    if unit in ("share", "bytes", "count"):
-        return figure(value, unit)
-    text = format_number(value)
-    return f"{text}/s" if unit == "1/s" else f"{text} {unit}" if unit and math.isfinite(value) else text
+class _Texts:
+    """The cells of one row, all values in the unit that fits their median."""
+
+    def __init__(self, row: RepeatedRow) -> None:
+        self._scale, self._unit = _scale(row.median, row.unit)
+        self._written = row.unit
+        spread = not row.single
+        self.median = self._value(row.median)
+        self.interval = self._range(row.low, row.high) if spread else ""
+        self.extremes = self._range(row.minimum, row.maximum) if spread else ""
+        self.mad = format_share(row.mad) if spread and math.isfinite(row.mad) else ""
+        outliers = f" ({format_count(row.outliers)})" if row.outliers else ""
+        self.count = f"{format_count(row.count)}{outliers}" if spread else ""
+
+    def _value(self, value: float) -> str:
+        return f"{self._number(value)}{self._unit}" if math.isfinite(value) else figure(value, "")
+
+    def _range(self, low: float, high: float) -> str:
+        known = math.isfinite(low) and math.isfinite(high)
+        return f"{self._number(low)} to {self._value(high)}" if known else ""
+
+    def _number(self, value: float) -> str:
+        return (
+            format_count(value)
+            if self._written == "count" and value.is_integer()
+            else format_number(value / self._scale)
+        )
+
+
+def _scale(median: float, unit: str) -> tuple[float, str]:
+    """What values are divided by, and what stands behind them."""
+    if unit == "share":
+        return 0.01, " %"
+    steps = _TIMES if unit in _MILLISECONDS else _SIZES if unit == "bytes" else ()
+    if not steps:
+        return 1.0, "/s" if unit == "1/s" else "" if unit == "count" else f" {unit}".rstrip()
+    own = _MILLISECONDS.get(unit, 1.0)
+    size = abs(median) * own * (1.0 + 5e-4)  # 999.9 is rounded to the next unit's 1.00
+    found = next(((step, name) for step, name in steps if size >= step), steps[-1])
+    return found[0] / own, f" {found[1]}"
 
 
 def _words(rows: Sequence[RepeatedRow]) -> str:
@@ -125,34 +159,9 @@ def _words(rows: Sequence[RepeatedRow]) -> str:
     if least != most:
         text = f"measured {format_count(least)} to {format_count(most)} times"
     warmups = max(row.warmups for row in rows)
-    return text + (f", after {format_count(warmups)} to warm up" if warmups else "")
-
-
-def _range(low: float, high: float, unit: str) -> str:
-    """Both ends, the unit once where it is the same."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    first, last = value_text(low, unit), value_text(high, unit)
-    number, _, of = first.partition(" ")
-    return f"{number if of == last.partition(' ')[2] else first} to {last}"
-
-
-def _extremes(row: RepeatedRow) -> str:
-    return "" if row.single else _range(row.minimum, row.maximum, row.unit)
-
-
-def _share(mad: float) -> str:
-    return format_share(mad) if math.isfinite(mad) else ""
-
-
-def _count(row: RepeatedRow) -> str:
-    if row.single:
-        return ""
-    return (
-        f"{format_count(row.count)} ({format_count(row.outliers)} left out)"
-        if row.outliers
-        else format_count(row.count)
-    )
+    text += f", after {format_count(warmups)} to warm up" if warmups else ""
+    out = sum(row.outliers for row in rows)
+    return text + (f"; {format_count(out)} far {'outlier' if out == 1 else 'outliers'} left out" if out else "")
 
 
 def _doubts(rows: Sequence[RepeatedRow], width: int) -> list[Line]:
@@ -166,11 +175,11 @@ def _doubts(rows: Sequence[RepeatedRow], width: int) -> list[Line]:
     if unsettled:
         which = "all figures" if len(unsettled) == len(rows) > 1 else ", ".join(unsettled)
         text = f"not settled when time was up: {which}"
-        lines += [[("    " + row, Ink.DOUBT)] for row in wrap(text, width - 4)]
+        lines += [[("  " + row, Ink.DOUBT)] for row in wrap(text, width - 2)]
     for text, names in told.items():
         which = "" if len(names) == len(rows) else f"{', '.join(names)}: "
-        rest = wrap(which + text, width - 6)
-        lines += [[("    " + ("- " if not at else "  ") + row, Ink.FAINT)] for at, row in enumerate(rest)]
+        rest = wrap(which + text, width - 4)
+        lines += [[("  " + ("- " if not at else "  ") + row, Ink.FAINT)] for at, row in enumerate(rest)]
     return lines
 
 

@@ -200,9 +200,7 @@ def _kernel(run: Run) -> Iterator[ResourceFigure]:
     if faults is not None:
         yield ResourceFigure(faults, "count", "{} page faults")
     if major is not None:
-        yield ResourceFigure(
-            major, "count", "{} of them from disk" if faults is not None else "{} page faults from disk"
-        )
+        yield ResourceFigure(major, "count", "{} from disk" if faults is not None else "{} page faults from disk")
 
 
 def requests_of(run: Run) -> float:
