@@ -45,8 +45,8 @@ def decide_budgets(verdict: Verdict, results: Sequence[BudgetResult], *, trusted
 
     `trusted`: the figures are good, though the run may be INVALID because it was cut short.
     """
-    worst = sorted(results, key=lambda result: -result.used)
-    broken = [budget_text(result) for result in worst if result.word is Word.FAIL]
+    failed = [result for result in results if result.word is Word.FAIL]
+    broken = [budget_text(result) for result in sorted(failed, key=lambda result: -result.used)]
     if verdict.word is Word.INVALID:
         return Verdict(Word.FAIL, (*broken, *verdict.reasons), verdict.strict) if broken and trusted else verdict
     words = {verdict.word, *(result.word for result in results)}
