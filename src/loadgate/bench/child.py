@@ -37,7 +37,7 @@ _DRAIN: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended. `answer` is its line, "" without one; `said` the last lines it wrote to standard error."""
+    """How a child ended. `answer` is its line, "" without one; `said` the last kilobytes it wrote to standard error."""
 
     answer: str
     code: int | None
@@ -61,8 +61,8 @@ def ending(code: int) -> str:
 
 
 def quoted(lines: Sequence[str]) -> str:
-    """Lines of a program as part of a message: each on its own line, marked; "" without any."""
-    return "".join(f"\n  | {line}" for line in lines)
+    """The last of a program's lines as part of a message: each on its own line, marked; "" without any."""
+    return "".join(f"\n  | {line}" for line in lines[-MOST_LINES:])
 
 
 async def run_child(
@@ -167,9 +167,9 @@ async def _keep_last(reader: asyncio.StreamReader, kept: bytearray) -> None:
 
 
 def _lines(said: bytes | bytearray) -> tuple[str, ...]:
-    """The last lines with something in them, fit for a terminal."""
+    """The lines with something in them, fit for a terminal."""
     lines = [_printable(line.rstrip())[:MOST_WIDTH] for line in said.decode("utf-8", "replace").splitlines()]
-    return tuple([line for line in lines if line][-MOST_LINES:])
+    return tuple(line for line in lines if line)
 
 
 def _printable(line: str) -> str:

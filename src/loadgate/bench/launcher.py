@@ -22,13 +22,13 @@ from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill the process group that this process leads when the pipe on standard input breaks (Linux)."""
+def die_with_parent(pipe: int) -> None:
+    """Have the kernel kill the process group that this process leads when `pipe` breaks, a descriptor (Linux)."""
     if not hasattr(fcntl, "F_SETSIG") or os.getpgrp() != os.getpid():
         return
-    fcntl.fcntl(0, fcntl.F_SETOWN, -os.getpid())
-    fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def measure(argv: list[str]) -> str:
@@ -68,7 +68,7 @@ def become(places: list[str], argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    die_with_parent()
+    die_with_parent(0)
     answer = os.dup(1)
     os.write(answer, measure(sys.argv[1:]).encode())
     if os.getpgrp() == os.getpid():
