@@ -101,3 +101,27 @@ def test_errors_are_told_as_counts() -> None:
 def test_without_a_baseline_nothing_passes() -> None:
     assert without_baseline(PASS, "there is none", strict=True) == Verdict(Word.NO_BASELINE, ("there is none",), True)
     assert without_baseline(Verdict(Word.FAIL, ("broken",)), "there is none").word is Word.FAIL
+
+
+@pytest.mark.parametrize(
+    ("comparison", "word"),
+    [
+        (SAME, Word.UNSURE),
+        (NEW, Word.UNSURE),
+        (UNSURE, Word.UNSURE),
+        (WORSE, Word.FAIL),
+        (GONE, Word.INVALID),
+        (OTHER_MACHINE, Word.INVALID),
+    ],
+)
+def test_what_a_budget_leaves_open_stays_open(comparison: Comparison, word: Word) -> None:
+    verdict = decide_gate(Verdict(Word.UNSURE, ("a budget",)), comparison)
+    assert verdict.word is word
+    assert verdict.reasons[0] == "a budget"
+
+
+def test_a_verdict_that_was_strict_stays_strict() -> None:
+    unmeasured = Verdict(Word.UNSURE, ("a budget",), strict=True)
+    assert decide_gate(unmeasured, SAME).exit_code == 4
+    assert without_baseline(unmeasured, "there is none") == Verdict(Word.UNSURE, ("a budget", "there is none"), True)
+    assert decide_gate(unmeasured, WORSE).exit_code == 1

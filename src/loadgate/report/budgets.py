@@ -103,11 +103,11 @@ def _used(row: BudgetRow) -> str:
     """In whole per cent; never "100 %" for what is broken, nor for what only nearly uses its limit up."""
     if not row.measured:
         return ""
-    if row.used >= 100.0:
-        return "far over"
     percent = row.used * 100.0
+    if percent >= 1000.0:
+        return ">999 %"
     if percent > 100.0:
-        return f"{max(101, round(percent)):,} %"
+        return f"{min(999, max(101, round(percent)))} %"
     if percent == 100.0:
         return "100 %"
     return "<1 %" if 0.0 < percent < 0.5 else f"{min(99, round(percent))} %"

@@ -282,7 +282,7 @@ def _budgets(report: Report, width: int) -> list[Line]:
         return []
     kept = sum(row.passed for row in report.budgets)
     lines = _labelled("budgets", [f"{kept} of {len(report.budgets)} pass"], width)
-    return lines + budget_lines(report.budgets, width, indent=_indent(width))
+    return lines + budget_lines(report.budgets, width, indent=_BODY if width == WIDEST else 2 * INDENT)
 
 
 def _state(row: LimitRow) -> str:
