@@ -17,14 +17,18 @@ from hypothesis import strategies as st
 
 from loadgate.measure.errors import ErrorCount
 from loadgate.measure.histogram import Histogram
-from loadgate.measure.metric import Kind, Metric
+from loadgate.measure.metric import Direction, Kind, Metric
+from loadgate.measure.spread import Spread
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window
 from loadgate.record import codec
 from loadgate.record.codec import BadRecord, decode_run, encode_run
 from loadgate.record.environment import Code
-from loadgate.record.run import Run, Series
-from loadgate.record.verdict import ThresholdResult
+from loadgate.record.redact import redact_name, redact_text
+from loadgate.record.repeated import Repeated
+from loadgate.record.result import SeriesName
+from loadgate.record.run import Run, Series, SubjectRecord
+from loadgate.record.verdict import BudgetResult, ThresholdResult, Word
 from tests.record.samples import empty_run, whole_run
 
 LARGEST = sys.float_info.max
@@ -46,6 +50,38 @@ TALLIES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.COUNTER: st.builds(CounterTally, NUMBERS),
     Kind.GAUGE: st.builds(GaugeTally, NUMBERS, NUMBERS, NUMBERS, COUNTS),
 }
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8).filter(lambda text: redact_text(text) == text)
+NAMES = TEXTS.filter(lambda text: redact_name(text) == text)
+MEASURED = st.one_of(st.just(math.nan), NUMBERS)
+"""A number, or none: what was not measured."""
+SUBJECTS = st.builds(SubjectRecord, TEXTS, st.lists(TEXTS, max_size=3).map(tuple), NUMBERS, NUMBERS)
+SPREADS = st.builds(Spread, COUNTS, MEASURED, MEASURED, MEASURED, MEASURED, MEASURED, MEASURED, COUNTS)
+REPEATED = st.builds(
+    Repeated,
+    st.builds(SeriesName, NAMES, TEXTS, TEXTS),
+    TEXTS,
+    st.sampled_from(Direction),
+    st.lists(MEASURED, max_size=5).map(tuple),
+    SPREADS,
+    COUNTS,
+    st.booleans(),
+    st.lists(TEXTS, max_size=2).map(tuple),
+)
+BUDGETS = st.builds(
+    BudgetResult,
+    TEXTS,
+    NAMES,
+    TEXTS,
+    NUMBERS,
+    MEASURED,
+    TEXTS,
+    st.sampled_from(Word),
+    COUNTS,
+    COUNTS,
+    st.booleans(),
+    TEXTS,
+)
 
 
 def run_with(kind: Kind, total: Tally | None, tags: dict[str, str] | None = None) -> Run:
@@ -105,6 +141,24 @@ def test_any_tags_are_read_as_they_were_written(tags: dict[str, str]) -> None:
         Kind.COUNTER, CounterTally(1.0), {tag.encode("utf-8", "replace").decode(): tags[tag] for tag in tags}
     )
     assert read_back(run).series[0].tags == run.series[0].tags
+
+
+@given(
+    subject=st.one_of(st.none(), SUBJECTS),
+    repeated=st.lists(REPEATED, max_size=3).map(tuple),
+    budgets=st.lists(BUDGETS, max_size=3).map(tuple),
+)
+def test_whatever_was_watched_repeated_and_budgeted_is_read_as_it_was_written(
+    subject: SubjectRecord | None, repeated: tuple[Repeated, ...], budgets: tuple[BudgetResult, ...]
+) -> None:
+    again = read_back(replace(empty_run(), subject=subject, repeated=repeated, budgets=budgets))
+    assert again.subject == subject
+    assert repr(again.repeated) == repr(repeated)  # NaN equals nothing
+    assert repr(again.budgets) == repr(budgets)
+
+
+def test_a_record_without_anything_of_the_target_is_as_it_was_before_there_was_a_place_for_it() -> None:
+    assert {"subject", "repeated", "budgets"}.isdisjoint(json.loads(encode_run(whole_run())))
 
 
 def test_a_series_without_samples_stays_one() -> None:
@@ -342,6 +396,25 @@ def test_no_secret_of_a_run_reaches_its_record() -> None:
         verdict=replace(run.verdict, reasons=(f"nothing answered at http://me:{secret}@h",)),
         notes=(f"stopped early: Authorization: Bearer {secret}",),
         thresholds=(replace(run.thresholds[0], key=f"http_reqs{{name:http://me:{secret}@h}}"),),
+    )
+    run = replace(
+        run,
+        subject=SubjectRecord(f"app --password={secret}", (f"http://me:{secret}@h/metrics: connection refused",)),
+        repeated=(
+            Repeated(
+                SeriesName(f"GET http://me:{secret}@h/", "", ""),
+                "ms",
+                Direction.LOWER,
+                (1.0,),
+                Spread(1, 1.0),
+                advice=(f"see http://me:{secret}@h/",),
+            ),
+        ),
+        budgets=(
+            BudgetResult(
+                "steps", f"GET http://h/?api_key={secret}", "p95", 1.0, 2.0, "ms", Word.FAIL, why=f"token={secret}"
+            ),
+        ),
     )
     data = encode_run(run)
     assert secret.encode() not in data

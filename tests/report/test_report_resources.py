@@ -47,7 +47,11 @@ def test_nothing_that_was_watched_is_no_section() -> None:
 
 
 def test_cpu_is_told_as_cores_and_per_request_of_what_came_after_the_warm_up() -> None:
-    made = play(12, warmup=2.0, cpu=0.25)
+    made = MadeUp(warmup=2.0)
+    for second in range(12):
+        made.requests([10.0, 20.0])
+        made.add("target_cpu", 3.0 if second < 2 else 0.25)
+        made.close()
     run = replace(run_with(made), definition=replace(run_with(made).definition, warmup=2.0))
     values, words = zip(*found(run)["CPU"], strict=True)
     assert words == ("{} on average", "at most {} over 5s", "{} per request")

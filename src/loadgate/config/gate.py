@@ -24,6 +24,12 @@ MOST_CONFIRMED: Final = 20
 _FAILURES: Final = ("_failed", "error_rate", "errors", "failures")
 """How shares of what went wrong are called."""
 
+_MEMORY_FLOOR: Final = 1e6
+_START_FLOOR: Final = 5.0
+"""Milliseconds: less, and the system's scheduler is measured."""
+
+_REQUEST_FLOOR: Final = 0.1
+
 _PERCENT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?%")
 
 
@@ -37,6 +43,20 @@ class Limit:
     change: float
     floor: float = 0.0
     gating: bool = True
+
+
+_OF_TARGET: Final = {
+    "target_cpu_per_request": Limit(0.02),
+    "target_memory": Limit(0.05, _MEMORY_FLOOR, gating=False),
+    "target_startup_time": Limit(0.10, _START_FLOOR),
+    "target_startup_memory": Limit(0.05, _MEMORY_FLOOR),
+    "target_loaded_memory": Limit(0.05, _MEMORY_FLOOR, gating=False),
+    "target_port_open": Limit(0.10, _START_FLOOR, gating=False),
+    "target_shutdown_time": Limit(0.10, _START_FLOOR, gating=False),
+    "target_first_request": Limit(0.10, _REQUEST_FLOOR, gating=False),
+    "target_warm_request": Limit(0.10, _REQUEST_FLOOR, gating=False),
+}
+"""What is usual for the target's own figures: times in ms, memory in bytes. Those that gate say what the others also say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +155,8 @@ def _floor(node: Node, place: Place) -> tuple[float | None, bool]:
 
 def usual(step: str, metric: str, statistic: str, unit: str) -> Limit:
     """What holds for a figure that has no limit of its own."""
+    if metric in _OF_TARGET:
+        return _OF_TARGET[metric]
     if unit == "share":
         return Limit(0.005, gating=metric == "checks" or metric.endswith(_FAILURES) or not statistic)
     if metric == "http_reqs":

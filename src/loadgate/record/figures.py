@@ -2,12 +2,17 @@
 
 Times are the percentiles 50, 95 and 99, in an open model from the planned start as well; beside them the rate, the share
 that failed, checks, and what the script's author measures. Errors come from the run's windows, joined to blocks.
+
+Of the target itself: CPU per request, the most memory it had, and the median of each figure that was measured repeatedly.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from loadgate.measure import estimate
 from loadgate.measure.estimate import BLOCKS, EXCEEDANCES, Estimate
@@ -17,6 +22,7 @@ from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window, merged
 from loadgate.record.environment import Environment
+from loadgate.record.repeated import Repeated
 from loadgate.record.result import Figure, Result, SeriesName
 from loadgate.record.run import Run, Series
 
@@ -53,6 +59,55 @@ def _figures(run: Run) -> Iterator[Figure]:
     own = {series.metric.name for series in run.series if series.metric.name not in BUILTIN}
     for metric in ["checks", *sorted(own - known)]:
         yield from figures_of(run.series, blocks, metric, by_step=False)
+    yield from _of_target(run, blocks)
+    yield from (_median(each) for each in run.repeated if math.isfinite(each.spread.median))
+
+
+def _of_target(run: Run, blocks: Sequence[Window]) -> Iterator[Figure]:
+    """What the target itself took, where it was watched."""
+    cpu = run.find("target_cpu")
+    requests = [number for protocol in PROTOCOLS for number in run.find(protocol.count)]
+    pairs = _with_requests([(_count(block, cpu), _count(block, requests)) for block in blocks])
+    if pairs and any(_has(block, cpu) for block in blocks):
+        per_request = estimate.rate([used * 1e6 for used, _ in pairs], [count for _, count in pairs])
+        found = replace(per_request, count=round(sum(count for _, count in pairs)))
+        yield Figure(SeriesName("", "target_cpu_per_request", ""), "us", Direction.LOWER, found)
+    memory = run.total("target_memory")
+    if isinstance(memory, GaugeTally):
+        series = SeriesName("", "target_memory", "max")
+        yield Figure(series, "bytes", Direction.LOWER, Estimate(memory.maximum, count=1))
+
+
+def _with_requests(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """CPU and requests of blocks, those without requests joined to a neighbour: what is spent between requests counts too."""
+    found: list[tuple[float, float]] = []
+    idle = 0.0
+    for used, count in pairs:
+        if count:
+            found.append((used + idle, count))
+            idle = 0.0
+        else:
+            idle += used
+    if found and idle:
+        found[-1] = (found[-1][0] + idle, found[-1][1])
+    return found
+
+
+def _count(block: Window, numbers: list[int]) -> float:
+    tally = merged(block.tallies, numbers)
+    return tally.total if isinstance(tally, CounterTally) else 0.0
+
+
+def _has(block: Window, numbers: list[int]) -> bool:
+    return any(number in block.tallies for number in numbers)
+
+
+def _median(repeated: Repeated) -> Figure:
+    """The median of what was measured repeatedly; its error is that of its interval, unknown where there is none."""
+    spread = repeated.spread
+    kept = spread.count - spread.outliers
+    found = estimate.interval(spread.median, spread.low, spread.high, freedom=max(0.0, kept - 1.0))
+    return Figure(repeated.series, repeated.unit, repeated.direction, replace(found, count=spread.count))
 
 
 def figures_of(
