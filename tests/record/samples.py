@@ -6,10 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from loadgate.measure.health import Health, HealthSample, judge_health
+from loadgate.measure.metric import Direction
 from loadgate.measure.recorder import Recorder
+from loadgate.measure.spread import spread_of
 from loadgate.record.environment import Code, Environment
-from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
-from loadgate.record.verdict import ThresholdResult, Verdict, Word
+from loadgate.record.repeated import Repeated
+from loadgate.record.result import SeriesName
+from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series, SubjectRecord
+from loadgate.record.verdict import BudgetResult, ThresholdResult, Verdict, Word
 from tests.support.made_up import MadeUp
 
 STARTED = 1767225600.25  # 2026-01-01T00:00:00.250Z
@@ -87,6 +91,28 @@ def whole_run() -> Run:
         made.recorder.error("status", "POST /posts", "500 Internal Server Error")
         made.close()
     return run_of(made.recorder)
+
+
+def target_run() -> Run:
+    """A whole run with all that is kept of a target: what was watched, repeated and budgeted."""
+    values = tuple(250.0 + number for number in range(20))
+    return replace(
+        whole_run(),
+        subject=SubjectRecord("python app.py, process 4711", ("PSS: permission denied",), 0.002, 1.0),
+        repeated=(
+            Repeated(
+                SeriesName("", "target_startup_time", ""),
+                "ms",
+                Direction.LOWER,
+                values,
+                spread_of(values),
+                warmups=1,
+                settled=False,
+                advice=("another program took 20 % of the CPU",),
+            ),
+        ),
+        budgets=(BudgetResult("startup", "", "max_time_ms", 500.0, 259.5, "ms", Word.PASS, 20, 1),),
+    )
 
 
 def empty_run() -> Run:

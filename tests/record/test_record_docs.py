@@ -15,7 +15,7 @@ import pytest
 
 from loadgate.record.codec import SCHEMA, encode_run
 from loadgate.record.summary import encode_summary
-from tests.record.samples import whole_run
+from tests.record.samples import target_run, whole_run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "record.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```(jq|python)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -105,7 +105,11 @@ def keys_of(tree: Any, inside: str = "") -> Iterator[str]:
             yield from keys_of(value)
 
 
-@pytest.mark.parametrize("data", [encode_run(whole_run()), encode_summary(whole_run())], ids=["record", "summary"])
+@pytest.mark.parametrize(
+    "data",
+    [encode_run(whole_run()), encode_run(target_run()), encode_summary(whole_run())],
+    ids=["record", "target", "summary"],
+)
 def test_every_key_is_described(data: bytes) -> None:
     keys = set(keys_of(json.loads(data)))
     assert len(keys) > 20

@@ -128,6 +128,13 @@ class _ThresholdForm(msgspec.Struct):
     aborted: bool
 
 
+class _SubjectForm(msgspec.Struct):
+    what: str
+    unread: tuple[str, ...]
+    probe_cpu_share: float | None
+    every: float | None
+
+
 class _SpreadForm(msgspec.Struct):
     count: int
     median: float | None
@@ -186,7 +193,7 @@ class _File(msgspec.Struct):
     series: list[_SeriesForm]
     windows: list[_WindowForm]
     comparison: ComparisonForm | None = None
-    subject: SubjectRecord | None = None
+    subject: _SubjectForm | None = None
     repeated: list[_RepeatedForm] = []
     budgets: list[_BudgetForm] = []
 
@@ -227,7 +234,7 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         "errors": run.errors,
         "notes": run.notes,
         **({} if run.comparison is None else {"comparison": comparison_form(run.comparison)}),
-        **({} if run.subject is None else {"subject": run.subject}),
+        **({} if run.subject is None else {"subject": _subject_form(run.subject)}),
         **({"repeated": [_repeated_form(each) for each in run.repeated]} if run.repeated else {}),
         **({"budgets": [_budget_form(result) for result in run.budgets]} if run.budgets else {}),
         "buckets": BUCKETS,
@@ -245,6 +252,11 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         ],
         "windows": [msgspec.Raw(window(each)) for each in run.windows],
     }
+
+
+def _subject_form(subject: SubjectRecord) -> _SubjectForm:
+    share, every = number_form(subject.probe_cpu_share), number_form(subject.every)
+    return _SubjectForm(subject.what, subject.unread, share, every)
 
 
 def _repeated_form(repeated: Repeated) -> _RepeatedForm:
@@ -315,7 +327,7 @@ def _run(file: _File) -> Run:
         verdict=file.verdict,
         notes=file.notes,
         comparison=None if file.comparison is None else read_comparison(file.comparison),
-        subject=file.subject,
+        subject=None if file.subject is None else _subject(file.subject),
         repeated=tuple(_repeated(form) for form in file.repeated),
         budgets=tuple(_budget(form) for form in file.budgets),
     )
@@ -351,6 +363,10 @@ def _read_tally(kind: Kind, raw: msgspec.Raw, where: str) -> Tally:
 def _threshold(form: _ThresholdForm) -> ThresholdResult:
     values = msgspec.structs.asdict(form)
     return ThresholdResult(**{**values, "bound": read_number(form.bound), "observed": read_number(form.observed)})
+
+
+def _subject(form: _SubjectForm) -> SubjectRecord:
+    return SubjectRecord(form.what, form.unread, read_number(form.probe_cpu_share), read_number(form.every))
 
 
 def _repeated(form: _RepeatedForm) -> Repeated:
