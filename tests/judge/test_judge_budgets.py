@@ -380,7 +380,7 @@ def test_reasons_come_with_the_broken_first_then_the_unmeasured_then_the_few() -
         "a threshold",
         "budget http p99_latency_ms: 5,000 ms, limit 500 ms",
         "budget http p95_latency_ms: 600 ms, limit 500 ms",
-        "budgets http p95_latency_ms, p50_latency_ms: never",
+        "budgets http p95_latency_ms and p50_latency_ms were never measured: never",
         "budget http p95_latency_ms: 10 samples are too few, it takes 59 (600 ms, limit 500 ms)",
     )
 
@@ -400,6 +400,13 @@ def test_reasons_come_with_the_broken_first_then_the_unmeasured_then_the_few() -
 def test_observed_and_limit_never_look_alike(observed: float, limit: float, unit: str, says: str) -> None:
     result = BudgetResult("http", "", "key", limit, observed, unit, Word.FAIL, 100, 59)
     assert budget_text(result) == f"budget http key: {says}"
+
+
+def test_of_many_unmeasured_one_is_named_and_the_rest_counted() -> None:
+    gone = [replace(GONE, key=key, group="grpc") for key in ("a", "b", "c")]
+    (reason,) = decide_budgets(Verdict(Word.PASS), gone).reasons
+    assert reason == "budgets grpc a and 2 more were never measured: never"
+    assert budget_text(gone[0]) == "budget grpc a was never measured: never"
 
 
 def test_a_step_and_a_benchmark_are_named() -> None:

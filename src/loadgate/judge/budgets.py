@@ -23,12 +23,9 @@ from typing import Final
 from loadgate.config.budgets import Budget, Budgets, Missing
 from loadgate.judge.evidence import beyond_doubt
 from loadgate.judge.observed import Observed, observe
-from loadgate.judge.wording import against_text, budget_amount, listed
+from loadgate.judge.wording import against_text, budget_amount
 from loadgate.record.run import Run
 from loadgate.record.verdict import BudgetResult, Verdict, Word
-
-NAMED: Final = 3
-"""Budgets that a reason calls by name; the rest are counted."""
 
 _WORDS: Final = {Missing.INVALID: Word.INVALID, Missing.UNSURE: Word.UNSURE}
 
@@ -66,7 +63,7 @@ def with_budgets(run: Run, budgets: Budgets, *, trusted: bool = False) -> Run:
 def budget_text(result: BudgetResult) -> str:
     """A budget in one line, for a reason: "budget http p95_latency_ms: 812 ms, limit 500 ms"."""
     if not result.measured:
-        return f"{_name(result)}: {result.why}"
+        return f"{_name(result)} was never measured: {result.why}"
     limit = budget_amount(result.limit, result.unit)
     seen = (
         f"{against_text(result.observed, result.limit, result.unit)}, {'at least' if result.least else 'limit'} {limit}"
@@ -118,14 +115,15 @@ def _remedies(first: str, missing: Missing) -> str:
 
 
 def _never_measured(results: Sequence[BudgetResult]) -> list[str]:
-    """A sentence for all budgets that have the same reason."""
+    """A sentence for all budgets that have the same reason. Its first clause stands by itself, so it has no comma."""
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for result in results:
         grouped.setdefault((result.group, result.step, result.why), []).append(result.key)
     found = []
     for (group, step, why), keys in grouped.items():
-        noun = "budget" if len(keys) == 1 else "budgets"
-        found.append(f"{noun} {_of(group, step, listed(keys, NAMED))}: {why}")
+        named = " and ".join(keys) if len(keys) <= 2 else f"{keys[0]} and {len(keys) - 1} more"
+        noun, verb = ("budget", "was") if len(keys) == 1 else ("budgets", "were")
+        found.append(f"{noun} {_of(group, step, named)} {verb} never measured: {why}")
     return found
 
 

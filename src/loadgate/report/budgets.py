@@ -64,7 +64,7 @@ def budget_lines(rows: Sequence[BudgetRow], width: int, *, indent: int) -> list[
     lines = lay_out(
         [
             Column("", [_state(row) for row in shown], inks=inks),
-            Column("budget", [row.name for row in shown], least=14),
+            Column("budget", [row.name for row in shown], least=22),
             Column("limit", [row.limit for row in shown], Align.RIGHT),
             Column(
                 "seen",
