@@ -17,7 +17,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -26,18 +25,26 @@ from loadgate.errors import LoadgateError
 from loadgate.measure.errors import ErrorCount
 from loadgate.measure.health import Health, HealthSample
 from loadgate.measure.metric import Direction, Kind, Metric
-from loadgate.measure.spread import Spread
 from loadgate.measure.tally import Tally
 from loadgate.measure.windows import Window
 from loadgate.record.comparison_json import ComparisonForm, comparison_form, read_comparison
 from loadgate.record.encoding import encode_json
 from loadgate.record.environment import Code, Environment
 from loadgate.record.redact import without_secrets
-from loadgate.record.repeated import Repeated
-from loadgate.record.result import SeriesName
-from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series, SubjectRecord
+from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
 from loadgate.record.tallies import BUCKETS, finite, number_form, read_number, read_tally, tally_form
-from loadgate.record.verdict import BudgetResult, ThresholdResult, Verdict, Word
+from loadgate.record.target_json import (
+    BudgetForm,
+    RepeatedForm,
+    SubjectForm,
+    budget_form,
+    read_budget,
+    read_repeated,
+    read_subject,
+    repeated_form,
+    subject_form,
+)
+from loadgate.record.verdict import ThresholdResult, Verdict
 
 SCHEMA: Final = 1
 
@@ -128,51 +135,6 @@ class _ThresholdForm(msgspec.Struct):
     aborted: bool
 
 
-class _SubjectForm(msgspec.Struct):
-    what: str
-    unread: tuple[str, ...]
-    probe_cpu_share: float | None
-    every: float | None
-
-
-class _SpreadForm(msgspec.Struct):
-    count: int
-    median: float | None
-    low: float | None
-    high: float | None
-    mad: float | None
-    minimum: float | None
-    maximum: float | None
-    outliers: int
-
-
-class _RepeatedForm(msgspec.Struct):
-    step: str
-    metric: str
-    statistic: str
-    unit: str
-    direction: Direction
-    values: list[float | None]
-    spread: _SpreadForm
-    warmups: int
-    settled: bool
-    advice: tuple[str, ...]
-
-
-class _BudgetForm(msgspec.Struct):
-    group: str
-    step: str
-    key: str
-    limit: float
-    observed: float | None
-    unit: str
-    word: Word
-    samples: int
-    needed: int
-    least: bool
-    why: str
-
-
 class _File(msgspec.Struct):
     id: str
     state: RunState
@@ -193,9 +155,9 @@ class _File(msgspec.Struct):
     series: list[_SeriesForm]
     windows: list[_WindowForm]
     comparison: ComparisonForm | None = None
-    subject: _SubjectForm | None = None
-    repeated: list[_RepeatedForm] = []
-    budgets: list[_BudgetForm] = []
+    subject: SubjectForm | None = None
+    repeated: list[RepeatedForm] = []
+    budgets: list[BudgetForm] = []
 
 
 # -- writing
@@ -234,9 +196,9 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         "errors": run.errors,
         "notes": run.notes,
         **({} if run.comparison is None else {"comparison": comparison_form(run.comparison)}),
-        **({} if run.subject is None else {"subject": _subject_form(run.subject)}),
-        **({"repeated": [_repeated_form(each) for each in run.repeated]} if run.repeated else {}),
-        **({"budgets": [_budget_form(result) for result in run.budgets]} if run.budgets else {}),
+        **({} if run.subject is None else {"subject": subject_form(run.subject)}),
+        **({"repeated": [repeated_form(each) for each in run.repeated]} if run.repeated else {}),
+        **({"budgets": [budget_form(result) for result in run.budgets]} if run.budgets else {}),
         "buckets": BUCKETS,
         "metrics": {
             name: {"kind": metric.kind, "unit": metric.unit, "direction": metric.direction}
@@ -252,39 +214,6 @@ def _tree(run: Run, window: Callable[[Window], bytes]) -> dict[str, Any]:
         ],
         "windows": [msgspec.Raw(window(each)) for each in run.windows],
     }
-
-
-def _subject_form(subject: SubjectRecord) -> _SubjectForm:
-    share, every = number_form(subject.probe_cpu_share), number_form(subject.every)
-    return _SubjectForm(subject.what, subject.unread, share, every)
-
-
-def _repeated_form(repeated: Repeated) -> _RepeatedForm:
-    spread = repeated.spread
-    return _RepeatedForm(
-        *repeated.series,
-        repeated.unit,
-        repeated.direction,
-        [number_form(value) for value in repeated.values],
-        _SpreadForm(
-            spread.count,
-            number_form(spread.median),
-            number_form(spread.low),
-            number_form(spread.high),
-            number_form(spread.mad),
-            number_form(spread.minimum),
-            number_form(spread.maximum),
-            spread.outliers,
-        ),
-        repeated.warmups,
-        repeated.settled,
-        repeated.advice,
-    )
-
-
-def _budget_form(result: BudgetResult) -> _BudgetForm:
-    values = asdict(result)
-    return _BudgetForm(**{**values, "limit": finite(result.limit), "observed": number_form(result.observed)})
 
 
 # -- reading
@@ -327,9 +256,9 @@ def _run(file: _File) -> Run:
         verdict=file.verdict,
         notes=file.notes,
         comparison=None if file.comparison is None else read_comparison(file.comparison),
-        subject=None if file.subject is None else _subject(file.subject),
-        repeated=tuple(_repeated(form) for form in file.repeated),
-        budgets=tuple(_budget(form) for form in file.budgets),
+        subject=None if file.subject is None else read_subject(file.subject),
+        repeated=tuple(read_repeated(form) for form in file.repeated),
+        budgets=tuple(read_budget(form) for form in file.budgets),
     )
 
 
@@ -363,39 +292,6 @@ def _read_tally(kind: Kind, raw: msgspec.Raw, where: str) -> Tally:
 def _threshold(form: _ThresholdForm) -> ThresholdResult:
     values = msgspec.structs.asdict(form)
     return ThresholdResult(**{**values, "bound": read_number(form.bound), "observed": read_number(form.observed)})
-
-
-def _subject(form: _SubjectForm) -> SubjectRecord:
-    return SubjectRecord(form.what, form.unread, read_number(form.probe_cpu_share), read_number(form.every))
-
-
-def _repeated(form: _RepeatedForm) -> Repeated:
-    of = form.spread
-    spread = Spread(
-        count=of.count,
-        median=read_number(of.median),
-        low=read_number(of.low),
-        high=read_number(of.high),
-        mad=read_number(of.mad),
-        minimum=read_number(of.minimum),
-        maximum=read_number(of.maximum),
-        outliers=of.outliers,
-    )
-    return Repeated(
-        SeriesName(form.step, form.metric, form.statistic),
-        form.unit,
-        form.direction,
-        tuple(map(read_number, form.values)),
-        spread,
-        form.warmups,
-        form.settled,
-        form.advice,
-    )
-
-
-def _budget(form: _BudgetForm) -> BudgetResult:
-    values = msgspec.structs.asdict(form)
-    return BudgetResult(**{**values, "limit": read_number(form.limit), "observed": read_number(form.observed)})
 
 
 __all__ = ["SCHEMA", "BadRecord", "decode_run", "encode_run", "encode_window"]
