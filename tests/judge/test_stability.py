@@ -111,6 +111,13 @@ def test_the_rank_test_agrees_with_its_tables() -> None:
     assert rank_sum_p([3, 3, 3], [3, 3, 3]) == 1.0
 
 
+def test_the_rank_test_is_as_sure_as_it_says_where_most_values_are_equal() -> None:
+    random = np.random.default_rng(6)
+    samples = random.choice([5.0, 5.0, 5.0, 5.0, 6.0, 7.0], (4000, 60)).tolist()
+    told = sum(rank_sum_p(row[:30], row[30:]) <= 0.05 for row in samples)
+    assert 0.035 <= told / len(samples) <= 0.06
+
+
 def test_noise_alone_rarely_looks_like_a_drift() -> None:
     random = np.random.default_rng(5)
     samples = random.normal(100.0, 4.0, (2000, 20))

@@ -104,6 +104,8 @@ def test_the_interval_covers_the_median_of_all_values_too() -> None:
     of_all = sorted([*low.tolist(), *high.tolist()])
     assert found.low == low[lower_rank(180, 0.95) - 1]
     assert found.high == of_all[200 - lower_rank(200, 0.95)]
+    mirrored = spread_of([-value for value in of_all])
+    assert (mirrored.low, mirrored.high) == (-found.high, -found.low)
 
 
 def test_around_zero_only_equal_values_are_narrow() -> None:
