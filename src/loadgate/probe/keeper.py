@@ -88,6 +88,8 @@ class Keeper:
             again = self._program.step()
             if again is not None:
                 wanted.append(again)
+            elif self._leaving:
+                return 0.0
             elif self._waiting and self._idle():
                 waiting, self._waiting = self._waiting, []
                 for request, done in waiting:
