@@ -22,14 +22,14 @@ from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock, Handle
 from loadgate.config.target import TargetSpec
 from loadgate.errors import InvalidRun, redact_url
-from loadgate.load.ready import Readiness, answers, await_ready
+from loadgate.load.ready import Readiness, answers, await_ready, ready_url
 from loadgate.load.usage import UsageLog
 from loadgate.masks import redact_text
 from loadgate.measure.recorder import Recorder
 from loadgate.probe.usage import Usage
 from loadgate.record.repeated import Repeated
 from loadgate.record.run import SubjectRecord
-from loadgate.record.starts import Launch, start_figures
+from loadgate.record.starts import Launch
 
 if TYPE_CHECKING:
     from loadgate.probe.kept import Ended, Keeper, Started, Stopped
@@ -87,8 +87,8 @@ class Program:
 
         if spec is not None:
             http = self._http()
-            path = target.ready.path or "/"
-            if await answers(http, path):
+            url = ready_url(target)
+            if await answers(http, url):
                 raise InvalidRun(
                     f"something listens at {redact_url(target.url or '')} already, before the target was started",
                     "end it, or leave `start` out of `target` to measure what is there",
@@ -96,14 +96,14 @@ class Program:
             self._started = await keeper.start(Command(spec.argv, spec.folder, spec.env))
             self._ready = await await_ready(
                 http,
-                path,
+                url,
                 target.ready,
                 self._clock,
                 since=self._started.at,
                 ended=lambda: keeper.ended_now() is not None,
             )
             if self._ready is None:
-                raise InvalidRun(f"the target ended before it was ready: {_end_of(keeper.ended_now())}")
+                raise InvalidRun(f"the target ended before it was ready: {end_of(keeper.ended_now())}")
         watch = self._target.watch
         subject = SubjectSpec(watch.kind.value, watch.value) if watch is not None and watch.kind is not None else None
         await keeper.watch(subject, self._every, self._on_usage)
@@ -139,11 +139,6 @@ class Program:
         ended = None if self._keeper is None or not self.died else self._keeper.ended_now()
         return () if ended is None else tuple(redact_text(line) for line in ended.output[-_OUTPUT_LINES:])
 
-    def hurry(self) -> None:
-        """Whoever waits for the end of the program will wait no longer: kill it."""
-        if self._keeper is not None:
-            self._keeper.kill_now()
-
     # -- after it
 
     async def stop(self) -> None:
@@ -162,7 +157,7 @@ class Program:
             memory=math.nan if self._memory is None else float(self._memory),
             shutdown=math.nan if stopped is None or stopped.killed else stopped.seconds * 1e3,
         )
-        return start_figures([launch])
+        return launch.figures()
 
     def record(self) -> SubjectRecord | None:
         """What was watched, how, and what that cost."""
@@ -217,7 +212,7 @@ class Program:
             self._edge_reading = None
 
 
-def _end_of(ended: Ended | None) -> str:
+def end_of(ended: Ended | None) -> str:
     """How a program ended, and the last it printed."""
     if ended is None:
         return "it is gone"

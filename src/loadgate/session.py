@@ -12,6 +12,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -132,8 +133,9 @@ class Session:
                 signals.then(teardown.cancel)
                 problem = await teardown
                 stopping = asyncio.create_task(program.stop())
-                signals.then(program.hurry)
-                await stopping
+                signals.then(stopping.cancel)
+                with suppress(asyncio.CancelledError):  # leaving the program ends it with less patience
+                    await stopping
         state = RunState.INTERRUPTED if teardown.cancelling() else RunState(end.state.value)
         run = self._record(recorder, judge, end, state, problem)
         await self._save_last(run)

@@ -18,6 +18,7 @@ from loadgate.config.bench import (
     SizesSpec,
     StartsSpec,
     check_sizes,
+    interval_from_flag,
     rates_from_flags,
     request_from_flag,
 )
@@ -54,7 +55,7 @@ class BenchFlags:
     vus: int | None = None
     duration: str | None = None
     commands: tuple[str, ...] = ()
-    interval: float | None = None
+    interval: str | None = None
     time: str | None = None
     budgets: Path | None = None
     seed: int | None = None
@@ -169,7 +170,7 @@ def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
         sizes=_sizes(spec.sizes, flags),
         script=flags.script or spec.script,
         commands=commands,
-        interval=spec.interval if flags.interval is None else flags.interval,
+        interval=spec.interval if flags.interval is None else interval_from_flag(flags.interval),
         time=spec.time if flags.time is None else parse_duration(flags.time),
     )
 

@@ -12,6 +12,7 @@ import click
 
 from loadgate._version import __version__
 from loadgate.cli.baseline import baseline
+from loadgate.cli.bench import bench
 from loadgate.cli.check import check
 from loadgate.cli.compare import compare
 from loadgate.cli.history import history
@@ -52,7 +53,7 @@ def app() -> None:
     """Load a service, measure it honestly, and say with an exit code whether it holds its limits."""
 
 
-for command in (run, serve, compare, baseline, history, check, report):
+for command in (run, bench, serve, compare, baseline, history, check, report):
     app.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -93,6 +93,19 @@ def need_store(place: str | None, spec: GateSpec) -> Store:
             "`loadgate run` keeps its runs there, `loadgate history import` those of other tools; --store names another place",
         )
     return store
+
+
+def taken(read: Iterable[Path], spec: GateSpec, store: str | None, baseline: str | None) -> Iterator[tuple[str, Path]]:
+    """The files that a run reads (`read`) or keeps things in, each with what it is: no summary may go over them."""
+    from loadgate.record.file import RECORD_NAME
+
+    for path in read:
+        yield "a file that says what to run", path
+    if (place := store_place(store, spec)) != NOWHERE:
+        yield "the history", Path(place)
+    if name := baseline or spec.baseline:
+        yield "the baseline", Path(name)
+        yield "the baseline", Path(name) / RECORD_NAME
 
 
 def _nowhere() -> LoadgateError:

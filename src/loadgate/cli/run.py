@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import count
@@ -15,7 +14,6 @@ import click
 from loadgate.cli.sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
-    from loadgate.plan import Plan
     from loadgate.record.run import Run
 
 _option = partial(click.option, cls=SectionedOption)
@@ -126,9 +124,10 @@ def run(
             embedded = stack.enter_context(EmbeddedTarget())
         from loadgate.cli.against import Against
         from loadgate.cli.output import Output
+        from loadgate.cli.places import taken
         from loadgate.cli.trial import Trial
 
-        output = Output(home, out, summary, _taken(plan, store, baseline), quiet=quiet)
+        output = Output(home, out, summary, taken(plan.files, plan.gate, store, baseline), quiet=quiet)
         trial = Trial(plan, output, home / out)
         against = stack.enter_context(closing(Against(plan.gate, store, baseline, strict=strict)))
         finished = trial.run(embedded)
@@ -146,17 +145,3 @@ def run(
             trial.save(judged)
         unsaved = trial.unsaved or against.keep(judged, trial.file.encode(judged))
     return output.conclude(judged, unsaved)
-
-
-def _taken(plan: Plan, store: str | None, baseline: str | None) -> Iterator[tuple[str, Path]]:
-    """The files that the run reads or keeps things in, each with what it is."""
-    from loadgate.cli.places import NOWHERE, store_place
-    from loadgate.record.file import RECORD_NAME
-
-    for path in plan.files:
-        yield "a file that says what to run", path
-    if (place := store_place(store, plan.gate)) != NOWHERE:
-        yield "the history", Path(place)
-    if name := baseline or plan.gate.baseline:
-        yield "the baseline", Path(name)
-        yield "the baseline", Path(name) / RECORD_NAME

@@ -13,7 +13,7 @@ bench:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -113,6 +113,27 @@ def request_from_flag(flag: str, written: str) -> RequestText:
     return found
 
 
+def rates_from_flags(written: Sequence[str]) -> tuple[float, ...]:
+    """Starts per second, from texts like "50/s". Raises ConfigError."""
+    try:
+        rates = tuple(map(parse_rate, written))
+    except UnitError as error:
+        raise ConfigError([Problem(f"--rate: {error.message}", note=error.hint or "")]) from None
+    if not all(rates):
+        raise ConfigError([Problem("--rate must be more than 0")])
+    return rates
+
+
+def interval_from_flag(written: str) -> float:
+    """A share, from a text like "5%". Raises ConfigError."""
+    share = _share_of(written)
+    if share is None:
+        raise ConfigError(
+            [Problem(f"--interval: `{written}` is no percentage above 0", note="for example --interval 5%")]
+        )
+    return share
+
+
 def check_sizes(spec: SizesSpec) -> str:
     """What is wrong with `spec` as a whole, or ""."""
     if not spec.request.carries and BLANK not in spec.request.path:
@@ -181,7 +202,13 @@ def _rate(node: Node, place: Place) -> float:
 
 
 def _share(node: Node, place: Place) -> float:
-    match = _PERCENT.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
-    if match is None or not 0.0 < float(match[1]) <= 100.0:
+    share = _share_of(node.text) if isinstance(node, Scalar) else None
+    if share is None:
         raise place.refuse(node, "a percentage above 0, for example 5%")
-    return float(match[1]) / 100.0
+    return share
+
+
+def _share_of(written: str) -> float | None:
+    match = _PERCENT.fullmatch(written.strip())
+    share = 0.0 if match is None else float(match[1]) / 100.0
+    return share if 0.0 < share <= 1.0 else None

@@ -95,12 +95,12 @@ def read_start(node: Node, place: Place) -> StartSpec:
     return spec
 
 
-def start_from_flag(written: str) -> StartSpec:
-    """The command said by `--start`. Raises ConfigError."""
+def start_from_flag(written: str, flag: str = "--start") -> StartSpec:
+    """The command that `flag` says. Raises ConfigError."""
     try:
         return StartSpec(_words(written))
     except ValueError as error:
-        raise ConfigError([Problem(f"--start: {error}", note=_ADVICE)]) from None
+        raise ConfigError([Problem(f"{flag}: {error}", note=_ADVICE)]) from None
 
 
 def read_ready(node: Node, place: Place) -> ReadySpec:

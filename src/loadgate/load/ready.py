@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http import HttpStack
 from loadgate.clock import Clock
 from loadgate.config.start import ReadySpec
-from loadgate.errors import InvalidRun
+from loadgate.config.target import TargetSpec
+from loadgate.errors import InvalidRun, redact_url
 
 SOONEST: Final = 0.001
 """Seconds between two questions, at first."""
@@ -33,6 +35,15 @@ class Readiness:
     port_open: float
     answered: float
     questions: int
+
+
+def ready_url(target: TargetSpec) -> str:
+    """What is asked: the target's own URL, or `ready.path` at the root of its server, whatever path the URL has."""
+    url = target.url or ""
+    if not target.ready.path:
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{target.ready.path}"
 
 
 async def answers(http: HttpStack, url: str) -> bool:
@@ -76,6 +87,6 @@ async def await_ready(
         client.close()
     said = f"it answered {last.status}" if last.status else last.error_text
     raise InvalidRun(
-        f"the target was not ready within {spec.within:g} s of its start: GET {url}: {said} ({questions:,} tries)",
+        f"the target was not ready within {spec.within:g} s of its start: GET {redact_url(url)}: {said} ({questions:,} tries)",
         "raise `within` under `ready`, or check the URL" if last.error in _CLOSED else "check what `ready` asks for",
     )

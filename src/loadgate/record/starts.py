@@ -1,17 +1,34 @@
-"""What starting a program takes, from one start or from many, as figures that are followed from run to run."""
+"""What starting a program takes, as figures that are followed from run to run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
 from loadgate.measure.metric import Direction
-from loadgate.measure.spread import spread_of
-from loadgate.record.repeated import Repeated
+from loadgate.record.repeated import Repeated, repeated_of
 from loadgate.record.result import SeriesName
+
+STARTUP: Final = SeriesName("", "target_startup_time", "")
+MEMORY: Final = SeriesName("", "target_startup_memory", "")
+_FIGURES: Final = MappingProxyType(
+    {
+        "port_open": SeriesName("", "target_port_open", ""),
+        "startup": STARTUP,
+        "first_request": SeriesName("", "target_first_request", ""),
+        "warm_request": SeriesName("", "target_warm_request", ""),
+        "memory": MEMORY,
+        "loaded_memory": SeriesName("", "target_loaded_memory", ""),
+        "shutdown": SeriesName("", "target_shutdown_time", ""),
+    }
+)
+UNITS: Final[Mapping[SeriesName, str]] = MappingProxyType(
+    {series: "bytes" if series.metric.endswith("_memory") else "ms" for series in _FIGURES.values()}
+)
+"""All figures of a launch, and in what unit each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +40,7 @@ class Launch:
     startup: float = math.nan
     """From its start until its first good reply was whole."""
     first_request: float = math.nan
-    """The first request after that."""
+    """The first request after that, on a new connection."""
     warm_request: float = math.nan
     """The median of those that came later."""
     memory: float = math.nan
@@ -33,39 +50,13 @@ class Launch:
     shutdown: float = math.nan
     """From SIGTERM until it had ended, where that was enough."""
 
+    def row(self) -> dict[SeriesName, float]:
+        """What was measured, by the name it is followed under."""
+        values = {_FIGURES[each.name]: getattr(self, each.name) for each in fields(self)}
+        return {series: value for series, value in values.items() if not math.isnan(value)}
 
-METRICS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "port_open": ("target_port_open", "ms"),
-        "startup": ("target_startup_time", "ms"),
-        "first_request": ("target_first_request", "ms"),
-        "warm_request": ("target_warm_request", "ms"),
-        "memory": ("target_startup_memory", "bytes"),
-        "loaded_memory": ("target_loaded_memory", "bytes"),
-        "shutdown": ("target_shutdown_time", "ms"),
-    }
-)
-"""Metric and unit of each figure of a launch."""
-
-
-def start_figures(
-    launches: Sequence[Launch],
-    *,
-    warmups: int = 0,
-    settled: Callable[[str], bool] = lambda metric: True,
-    advice: Callable[[str], tuple[str, ...]] = lambda metric: (),
-) -> tuple[Repeated, ...]:
-    """A figure for all that was measured in any of `launches`; the first `warmups` count in none."""
-    counted = launches[warmups:]
-    found = []
-    for each in fields(Launch):
-        metric, unit = METRICS[each.name]
-        values = tuple(value for launch in counted if not math.isnan(value := getattr(launch, each.name)))
-        if values:
-            series = SeriesName("", metric, "")
-            found.append(
-                Repeated(
-                    series, unit, Direction.LOWER, values, spread_of(values), warmups, settled(metric), advice(metric)
-                )
-            )
-    return tuple(found)
+    def figures(self) -> tuple[Repeated, ...]:
+        """The same as figures that were measured once."""
+        return tuple(
+            repeated_of(series, UNITS[series], Direction.LOWER, [value]) for series, value in self.row().items()
+        )

@@ -1,0 +1,204 @@
+"""One bench: start-ups, latency by payload size, benchmarks of a script, commands, in this order; one record of all.
+
+Latency by size is a run like any other (`Session`), and what is repeated goes into its record; without it the record has no
+load. Budgets are judged at the end, when everything is measured.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from loadgate._version import __version__
+from loadgate.bench.commands import run_command
+from loadgate.bench.functions import run_worker
+from loadgate.bench.plan import BenchPlan
+from loadgate.bench.repeating import Case, Measured, Row, repeat
+from loadgate.bench.sizes import NAME, size_load
+from loadgate.bench.starts import Starter
+from loadgate.clock import SystemClock
+from loadgate.config.start import StartSpec
+from loadgate.errors import LoadgateError, redact_url
+from loadgate.interruption import Interrupted, Signals
+from loadgate.judge.budgets import with_budgets
+from loadgate.measure.health import Health
+from loadgate.plan import Plan
+from loadgate.probe.kept import Keeper
+from loadgate.record.digest import digest
+from loadgate.record.environment import read_code, read_environment
+from loadgate.record.file import RunFile
+from loadgate.record.repeated import Repeated
+from loadgate.record.result import SeriesName
+from loadgate.record.run import Definition, Run, RunState
+from loadgate.record.starts import MEMORY, STARTUP, UNITS
+from loadgate.record.verdict import Verdict, Word
+from loadgate.script.benchmark import load_benchmarks
+from loadgate.script.loop import run_loop
+from loadgate.session import Session, View
+
+LIMIT: Final = 300.0
+"""Seconds that one repetition of a benchmark or command may take."""
+
+
+@dataclass(slots=True)
+class Suite:
+    """Runs `plan` once. `say` is told how it goes, `watch` makes a view of the load; `env` is what scripts see."""
+
+    plan: BenchPlan
+    file: RunFile
+    env: Mapping[str, str]
+    command: str
+    watch: Callable[[Plan], Callable[[View], None]]
+    say: Callable[[str], None]
+    unsaved: str = ""
+    """Why the record is not on the disk, if it is not."""
+    _started: float = field(default_factory=time.time)
+    _begun: float = field(default_factory=time.perf_counter)
+    _interrupted: bool = False
+
+    def run(self) -> Run:
+        """The record, judged by its budgets. Raises LoadgateError where nothing could be measured."""
+        spec = self.plan.spec
+        repeated: list[Repeated] = []
+        run: Run | None = None
+        if spec.starts is not None:
+            repeated += run_loop(self._starts(), NAME)
+        if spec.sizes is not None and not self._interrupted:
+            run = self._load()
+            known = {each.series for each in repeated}
+            repeated += (each for each in run.repeated if each.series not in known)
+            self._interrupted = run.state is RunState.INTERRUPTED
+        if (spec.script is not None or spec.commands) and not self._interrupted:
+            repeated += run_loop(self._others(), NAME)
+        if run is None and not repeated:
+            raise Interrupted("interrupted before anything was measured")
+        run = replace(self._unloaded() if run is None else run, repeated=tuple(repeated))
+        if self._interrupted:
+            why = "the bench was interrupted before all was measured"
+            run = replace(run, state=RunState.INTERRUPTED, verdict=Verdict(Word.INVALID, (*run.verdict.reasons, why)))
+        run = with_budgets(run, self.plan.budgets, trusted=run.verdict.word is Word.PASS)
+        self.save(run)
+        return run
+
+    def save(self, run: Run) -> None:
+        """Write the record, whole."""
+        try:
+            self.file.write(self.file.encode(run), final=True)
+        except LoadgateError as error:
+            self.unsaved = str(error)
+
+    # -- what is repeated
+
+    async def _starts(self) -> tuple[Repeated, ...]:
+        plan, clock = self.plan, SystemClock()
+        assert plan.spec.starts is not None
+        keeper = await Keeper.open()
+        try:
+            with Signals():
+                starter = Starter(plan.target, plan.spec.starts, keeper, clock, f"loadgate/{__version__}")
+                await starter.check()
+
+                async def once() -> Row:
+                    return (await starter.launch()).row()
+
+                figures = tuple(Measured(series, unit, series in (STARTUP, MEMORY)) for series, unit in UNITS.items())
+                outcome = await repeat(
+                    Case("start-up", figures, once, lambda: starter.cpu), plan.starts_policy, self.say
+                )
+        finally:
+            await keeper.close()
+            clock.close()
+        self._interrupted = outcome.interrupted
+        return outcome.repeated
+
+    async def _others(self) -> list[Repeated]:
+        """Benchmarks and commands, one after the other."""
+        found: list[Repeated] = []
+        with Signals():
+            for case in self._cases():
+                outcome = await repeat(case, self.plan.policy, self.say)
+                found += outcome.repeated
+                self._interrupted = outcome.interrupted
+                if self._interrupted:
+                    break
+        return found
+
+    def _cases(self) -> Iterator[Case]:
+        spec = self.plan.spec
+        if spec.script is not None:
+            for each in load_benchmarks(spec.script):
+                yield benchmark_case(spec.script, each.name, self.plan.target.url)
+        for name, command in spec.commands.items():
+            yield command_case(name, command)
+
+    # -- what is loaded
+
+    def _load(self) -> Run:
+        """Latency by payload size: a run, whose record will be this bench's."""
+        assert self.plan.spec.sizes is not None
+        profile, script = size_load(self.plan.spec.sizes)
+        plan = Plan(replace(profile, seed=self.plan.seed), script, self.plan.target, does=self.plan.does)
+        session = Session(plan, self.file, self.env, self.command, self.watch(plan))
+        return session.run()
+
+    def _unloaded(self) -> Run:
+        """A record without load."""
+        plan = self.plan
+        lasted = time.perf_counter() - self._begun
+        return Run(
+            id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._started))}-{secrets.token_hex(3)}",
+            state=RunState.COMPLETE,
+            started=self._started,
+            duration=lasted,
+            definition=Definition(
+                profile=NAME,
+                script=NAME if plan.spec.script is None else plan.spec.script.name,
+                target=redact_url(plan.target.url or ""),
+                warmup=0.0,
+                seed=plan.seed or 0,
+                planned_duration=lasted,
+                digest=digest({"does": plan.does}),
+                command=self.command,
+            ),
+            environment=read_environment(self.env),
+            code=read_code(Path.cwd(), self.env),
+            loads=(),
+            series=(),
+            windows=(),
+            errors=(),
+            health=Health(True, 0.0, 0.0, 0, 0, 0, ()),
+            health_samples=(),
+            thresholds=(),
+            verdict=Verdict(Word.PASS),
+        )
+
+
+def benchmark_case(script: Path, name: str, url: str | None) -> Case:
+    """A benchmark of a script. Loops are calibrated by the first repetition and kept."""
+    time_, peak = SeriesName(name, "benchmark_time", ""), SeriesName(name, "benchmark_memory", "")
+    loops = 0
+
+    async def once() -> Row:
+        nonlocal loops
+        result = await run_worker(script, name, url=url, loops=loops, limit=LIMIT)
+        loops = loops or result.loops
+        return {time_: result.value, **({} if result.peak is None else {peak: float(result.peak)})}
+
+    return Case(name, (Measured(time_, "ns", decides=True), Measured(peak, "bytes")), once)
+
+
+def command_case(name: str, command: StartSpec) -> Case:
+    """A command, as often as it takes."""
+    wall, cpu = SeriesName(name, "command_time", ""), SeriesName(name, "command_cpu", "")
+    peak = SeriesName(name, "command_memory", "")
+
+    async def once() -> Row:
+        result = await run_command(command.argv, folder=command.folder, env=command.env, limit=LIMIT)
+        row = {wall: result.wall * 1e3, cpu: result.cpu * 1e3}
+        return row if result.peak is None else {**row, peak: float(result.peak)}
+
+    return Case(name, (Measured(wall, "ms", decides=True), Measured(cpu, "ms"), Measured(peak, "bytes")), once)
