@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,20 @@ def test_a_file_that_holds_no_budgets_is_refused(text: str | None, says: str, tm
         path.write_text(text)
     with pytest.raises(ConfigError, match=says):
         load_budgets(path, {})
+
+
+def test_the_page_names_every_key_and_its_example_is_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "budgets.md").read_text("utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    project = parse_project(example, Path("loadgate.yml"), {})
+    assert len(project.budgets.of("standard")) == 9
+    assert ("startup", "max_time_ms", 800.0) not in keys(project.budgets.of("nightly"))
+    with pytest.raises(ConfigError) as caught:
+        inline(
+            "budgets: {x: {}, startup: {x: 1}, http: {x: 1}, websocket: {x: 1}, resources: {x: 1}, benchmarks: {a: {x: 1}}}"
+        )
+    allowed = {
+        key for problem in caught.value.problems for key in problem.note.removeprefix("allowed here: ").split(", ")
+    }
+    missing = {key for key in allowed if f"`{key}`" not in page}
+    assert missing == {"p90_latency_ms", "p99_latency_ms"}  # of percentiles there are some examples
