@@ -137,8 +137,11 @@ def test_what_is_usual_for_the_targets_own_figures(name: str, unit: str, change:
 
 
 def test_a_users_benchmark_gates_at_five_per_cent() -> None:
-    limit = usual("parse/1000", "", "", "ns")
-    assert (limit.change, limit.floor, limit.gating) == (0.05, 0.0, True)
+    for metric, unit in (("benchmark_time", "ns"), ("command_time", "ms")):
+        limit = usual("parse/1000", metric, "", unit)
+        assert (limit.change, limit.floor, limit.gating) == (0.05, 0.0, True)
+    for metric in ("benchmark_memory", "command_memory", "command_cpu"):
+        assert not usual("parse/1000", metric, "", "bytes").gating
 
 
 def test_the_targets_metrics_are_not_followed_as_an_authors_own() -> None:

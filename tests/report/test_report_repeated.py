@@ -101,3 +101,16 @@ def test_what_did_not_settle_is_named_with_what_can_be_done_the_same_advice_once
 def test_a_step_and_a_metric_are_both_named() -> None:
     assert "GET /users: first request" in shown(repeated("target_first_request", "ms", [1.0], "GET /users"))
     assert re.search(r"^ +parse/1000 ", shown(repeated("", "ns", [1.0], "parse/1000")), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("benchmark_time", "parse/1000"),
+        ("benchmark_memory", "parse/1000: peak memory"),
+        ("command_time", "parse/1000"),
+        ("command_cpu", "parse/1000: CPU time"),
+    ],
+)
+def test_a_benchmark_is_called_by_its_name(metric: str, name: str) -> None:
+    assert re.search(rf"^  {name}  +1\.00", shown(repeated(metric, "ms", [1.0], "parse/1000")), re.MULTILINE)

@@ -28,6 +28,17 @@ NAMES: Final = MappingProxyType(
 )
 """Of what is measured of every start, in the order in which it happens."""
 
+_OF_BENCHMARKS: Final = MappingProxyType(
+    {
+        "benchmark_time": "",
+        "benchmark_memory": "peak memory",
+        "command_time": "",
+        "command_cpu": "CPU time",
+        "command_memory": "peak memory",
+    }
+)
+"""Beside a benchmark's own name: its time is what it is for."""
+
 _MILLISECONDS: Final = MappingProxyType({"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3})
 _TIMES: Final = ((1e3, "s"), (1.0, "ms"), (1e-3, "us"), (1e-6, "ns"))
 _SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
@@ -68,7 +79,8 @@ def repeated_rows(run: Run) -> tuple[RepeatedRow, ...]:
 
 def _row(repeated: Repeated) -> RepeatedRow:
     spread, series = repeated.spread, repeated.series
-    name = NAMES.get(series.metric, str(series._replace(step="")))
+    names = {**NAMES, **_OF_BENCHMARKS} if series.step else NAMES
+    name = names.get(series.metric, str(series._replace(step="")))
     middle = abs(spread.median)
     return RepeatedRow(
         name=f"{series.step}: {name}" if series.step and name else name or series.step,
