@@ -168,3 +168,12 @@ def test_a_sample_may_have_other_labels_too() -> None:
     assert not meant.matches("a", {"b": "d"})
     assert not meant.matches("a", {})
     assert not meant.matches("aa", {"b": "c"})
+
+
+def test_the_example_of_the_documentation_is_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scraping.md").read_text("utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    inner = example.split("  metrics:\n")[1]
+    spec = read("\n".join(line.removeprefix("    ") for line in inner.splitlines()))
+    assert [each.name for each in spec.series] == ["target_cpu", "target_memory", "queue_length", "jobs"]
+    assert all(f"`{name}`" in page for name in KNOWN)
