@@ -21,8 +21,8 @@ from loadgate.errors import LoadgateError
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes in what the kernel counts peaks in."""
 
-_ALONE: Final = 1.25
-"""A peak up to this multiple of the one a command begins with may be the launcher's: it goes on a few pages from there."""
+_ALONE: Final = 1.1
+"""A peak up to this multiple of the launcher's own may be the launcher's: it goes on a few pages from there."""
 
 _SHOWN: Final = 80
 
@@ -36,7 +36,7 @@ class CommandResult:
     user: float
     system: float
     peak: int | None
-    """Most resident bytes of the process, or of the greatest of its children; None: too few to be known (8 MB or less)."""
+    """Most resident bytes of the process, or of the greatest of its children; None: too few to be known (11 MB or less)."""
 
     @property
     def cpu(self) -> float:
