@@ -153,6 +153,25 @@ def test_when_we_are_killed_program_daemon_and_keeper_go_too(tmp_path: Path, tex
     asyncio.run(main())
 
 
+def test_a_program_dies_with_its_keeper_when_we_can_do_nothing(tmp_path: Path) -> None:
+    """The kernel sees to it: we are stopped, and the keeper is killed."""
+
+    async def main() -> None:
+        process, program, keeper = parent(tmp_path, STAYS)
+        daemon = 0
+        try:
+            daemon = await pid_in(tmp_path / "pid")
+            process.send_signal(signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
+            await until(lambda: not alive(program), 8.0)
+        finally:
+            process.kill()
+            process.communicate()
+            end(program, keeper, *([daemon] if daemon else []))
+
+    asyncio.run(main())
+
+
 def test_ctrl_c_reaches_neither_keeper_nor_program(tmp_path: Path) -> None:
     """A terminal sends SIGINT to a process group: ours ends, and the program learns it from the keeper, by SIGTERM."""
     tells = f"""
