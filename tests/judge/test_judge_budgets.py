@@ -141,6 +141,12 @@ def test_an_error_rate_needs_requests_too(good: int, failed: int, limit: str, wo
     assert result.observed == pytest.approx(failed / (good + failed))
 
 
+def test_a_percentile_that_is_shown_within_its_limit_is_not_called_broken() -> None:
+    (result,) = judged("http: {p99_latency_ms: 100}", run_with(served([10.0, 100.5]))).values()
+    assert result.observed < 100.0
+    assert result.word is Word.UNSURE  # one of two is beyond, which chance alone makes in 2 % of all cases
+
+
 def test_throughput_is_a_minimum_and_more_is_never_a_failure() -> None:
     run = run_with(served([1.0] * 100))
     for limit, word in ((100, Word.PASS), (1, Word.PASS), (101, Word.FAIL)):
@@ -237,6 +243,13 @@ def test_resources_are_judged_by_their_totals_and_extremes() -> None:
     assert found["max_memory_mb"].samples == 1
 
 
+def test_the_most_memory_counts_and_not_the_last() -> None:
+    made = watched(target_memory=100e6)
+    made.add("target_memory", 50e6)
+    found = judged("resources: {max_memory_mb: 64}", run_with(made, subject=SUBJECT))["max_memory_mb"]
+    assert (found.observed, found.word) == (100.0, Word.FAIL)
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "breaks"),
     [
@@ -261,6 +274,7 @@ def test_what_is_planted_breaks_exactly_its_own_budget(metric: str, value: float
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("grpc: {max_error_rate: 0}", "no grpc request was made in this run"),
         ("grpc: {p50_latency_ms: 20}", "no grpc request was made in this run: let a scenario make one"),
         ("websocket: {connection_time_ms: 20}", "no websocket connection was made in this run"),
         ("startup: {max_time_ms: 100}", "the target was not started by Loadgate: give `target.start`"),
@@ -301,7 +315,9 @@ def test_what_could_not_be_read_is_said_with_its_reason() -> None:
     assert result.why.startswith("this could not be read of python app.py, process 4711: PSS: permission denied")
     run = run_with(made, repeated=(repeated("target_port_open", 1.0, "ms"),), subject=SUBJECT)
     (result,) = judged("startup: {max_time_ms: 1}", run).values()
-    assert result.why.startswith("the target was started, and its startup time could not be measured")
+    assert result.why.startswith("the target was started, and its startup time was not measured: remove")
+    (result,) = judged("startup: {first_request_ms: 1}", run).values()
+    assert "its first request was not measured: measure it with `loadgate bench`, remove" in result.why
 
 
 def test_disk_bytes_of_which_only_half_is_known_are_not_known() -> None:

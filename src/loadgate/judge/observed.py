@@ -188,7 +188,8 @@ def _started(run: Run, budget: Budget) -> Observed:
             return _median(repeated, budget.unit)
     if any(repeated.series.metric in _REPEATED.values() for repeated in run.repeated):
         what = metric.removeprefix("target_").replace("_", " ")
-        return _never(f"the target was started, and its {what} could not be measured")
+        remedy = "measure it with `loadgate bench`" if budget.key == "first_request_ms" else ""
+        return _never(f"the target was started, and its {what} was not measured", remedy)
     return _never("the target was not started by Loadgate", "give `target.start`")
 
 
