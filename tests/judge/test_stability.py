@@ -84,6 +84,10 @@ def test_the_width_asked_for_decides() -> None:
     assert "wide, 1.00 % was asked for: 10 repetitions are too few" in said
 
 
+def test_nobody_is_told_to_wait_for_ever() -> None:
+    assert "10 repetitions are too few, and no number within reason would do" in advice(FAR, width=0.01)[1]
+
+
 def test_an_interval_around_zero_gets_no_number_of_repetitions() -> None:
     found = advice([-3.0, -2.0, -1.0, 0.0, 0.0, 1.0, 2.0, 3.0])
     assert any("reaches from below 0 to above it" in line for line in found)

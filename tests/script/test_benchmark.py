@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -221,6 +222,14 @@ def test_the_decorator_is_public_whatever_was_imported_before() -> None:
     import loadgate.bench.timing
 
     assert loadgate.benchmark is benchmark
+
+
+def test_writing_a_benchmark_does_not_load_what_runs_it() -> None:
+    code = "from loadgate import benchmark, User\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()).isdisjoint(
+        {"numpy", "uvloop", "asyncio", "loadgate.bench", "loadgate.script.loader"}
+    )
 
 
 def test_partial_functions_are_given_a_name() -> None:

@@ -27,6 +27,9 @@ DRIFT: Final = 0.02
 DRIFT_ALPHA: Final = 0.01
 FEWEST_WITH_DRIFT: Final = 10
 
+MANY: Final = 2000
+"""Repetitions that nobody waits for."""
+
 STEAL: Final = 0.01
 OTHERS: Final = 0.05
 THROTTLED: Final = 0.01
@@ -90,9 +93,10 @@ def _unstable(spread: Spread, width: float) -> Iterator[str]:
             yield "the interval of the median reaches from below 0 to above it: no number of repetitions makes it narrow"
             return
         needed = math.ceil(spread.count * (spread.width / width) ** 2)  # an interval narrows with the root of the count
+        more = f"about {_rounded(needed)} would do" if needed <= MANY else "and no number within reason would do"
         yield (
             f"the interval of the median is {format_share(spread.width)} wide, {format_share(width)} was asked for: "
-            f"{_repetitions(spread.count)} too few, about {_rounded(needed)} would do"
+            f"{_repetitions(spread.count)} too few, {more}"
         )
 
 
