@@ -19,7 +19,7 @@ LINES = (
     ("load", "report"),
     ("plan", "program", "interruption"),
     ("session", "reference", "gate", "history", "importing"),
-    ("bench", "benchmark"),
+    ("bench",),
     ("baselines",),
     ("cli",),
     ("__main__",),

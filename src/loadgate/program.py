@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from loadgate.clients.http import HttpStack
 from loadgate.clients.http.stack import stack_for
@@ -32,9 +33,8 @@ from loadgate.record.run import SubjectRecord
 from loadgate.record.starts import Launch
 
 if TYPE_CHECKING:
+    from loadgate.load.scrape import Scraper
     from loadgate.probe.kept import Ended, Keeper, Started, Stopped
-
-_OUTPUT_LINES: Final = 20
 
 
 class Program:
@@ -52,6 +52,10 @@ class Program:
         self._log: UsageLog | None = None
         self._edge: Handle | None = None
         self._edge_reading: asyncio.Task[None] | None = None
+        self._recorder: Recorder | None = None
+        self._scraper: Scraper | None = None
+        self._scraping: asyncio.Task[None] | None = None
+        self._since = 0.0
 
     async def __aenter__(self) -> Self:
         if self._target.watched:
@@ -65,8 +69,9 @@ class Program:
     ) -> None:
         if self._edge is not None:
             self._edge.cancel()
-        if self._edge_reading is not None:
-            self._edge_reading.cancel()
+        for task in (self._edge_reading, self._scraping):
+            if task is not None:
+                task.cancel()
         if self._keeper is None:
             return
         try:
@@ -79,9 +84,16 @@ class Program:
 
     async def start(self) -> None:
         """Start the program and wait until it is ready. Raises LoadgateError where it cannot be, or does not become so."""
-        keeper, spec, target = self._keeper, self._target.start, self._target
-        if keeper is None:
-            return
+        if self._keeper is not None:
+            await self._start(self._keeper)
+        if self._target.metrics is not None:
+            from loadgate.load.scrape import Scraper
+
+            self._scraper = Scraper(self._target.metrics.on(self._target.url or ""), self._on_values, self._clock)
+            await self._scraper.begin()
+
+    async def _start(self, keeper: Keeper) -> None:
+        spec, target = self._target.start, self._target
         from loadgate.probe.kept import Command
         from loadgate.probe.subject import SubjectSpec
 
@@ -113,11 +125,14 @@ class Program:
 
     async def begin(self, recorder: Recorder, warmup: float) -> None:
         """Count from now; with a warm-up (s) from its end, so that what is used belongs to the requests that count."""
-        if self._keeper is None:
+        if self._keeper is None and self._scraper is None:
             return
-        log = UsageLog(recorder)
-        log.begin(await self._keeper.read(pss=False))
-        self._log = log
+        self._since = self._clock.now()
+        self._log = UsageLog(recorder)
+        await self._count_from_here()
+        self._recorder = recorder
+        if self._scraper is not None:
+            self._scraping = asyncio.create_task(self._scraper.run())
         if warmup:
             self._edge = self._clock.call_at(self._clock.now() + warmup, self._at_edge)
 
@@ -125,6 +140,8 @@ class Program:
         """Take the last reading, whole."""
         if self._keeper is not None and self._log is not None and not self.died:
             self._log.add(await self._keeper.read(pss=True))
+        if self._scraper is not None:
+            await self._scraper.scrape()
 
     @property
     def died(self) -> str:
@@ -133,11 +150,6 @@ class Program:
             return ""
         ended = self._keeper.ended_now()
         return "" if ended is None else f"the target ended before the run did ({ended.words})"
-
-    def output(self) -> tuple[str, ...]:
-        """The last lines a program printed that died, without what looks like a secret."""
-        ended = None if self._keeper is None or not self.died else self._keeper.ended_now()
-        return () if ended is None else tuple(redact_text(line) for line in ended.output[-_OUTPUT_LINES:])
 
     # -- after it
 
@@ -161,10 +173,22 @@ class Program:
 
     def record(self) -> SubjectRecord | None:
         """What was watched, how, and what that cost."""
-        keeper = self._keeper
-        if keeper is None:
+        keeper, scraper = self._keeper, self._scraper
+        if keeper is None and scraper is None:
             return None
-        return SubjectRecord(self._words, keeper.unread, keeper.cpu_share, self._every)
+        what: list[str] = []
+        unread: list[str] = []
+        share = every = 0.0
+        if keeper is not None:
+            what.append(self._words)
+            unread += keeper.unread
+            share, every = keeper.cpu_share, self._every
+        if scraper is not None and self._target.metrics is not None:
+            what.append(f"metrics at {redact_url(self._target.metrics.on(self._target.url or '').url)}")
+            unread += scraper.unread
+            share += scraper.cpu / max(1e-3, self._clock.now() - self._since)
+            every = max(every, self._target.metrics.every)
+        return SubjectRecord("; ".join(what), tuple(unread), share, every, self._output())
 
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it ended."""
@@ -175,11 +199,16 @@ class Program:
         if stopped.killed:
             found.append(f"the target did not end within {self._target.stop:g} s of SIGTERM and was killed")
         if stopped.leftovers:
-            what = "process" if stopped.leftovers == 1 else "processes"
-            found.append(f"the target left {stopped.leftovers} {what} behind, which were killed")
+            what = "process behind, which was" if stopped.leftovers == 1 else "processes behind, which were"
+            found.append(f"the target left {stopped.leftovers} {what} killed")
         return tuple(found)
 
     # -- inside
+
+    def _output(self) -> tuple[str, ...]:
+        """The last lines a program printed that died."""
+        ended = None if self._keeper is None or not self.died else self._keeper.ended_now()
+        return () if ended is None else ended.output
 
     @property
     def _every(self) -> float:
@@ -201,20 +230,32 @@ class Program:
         if self._log is not None and self._edge_reading is None:
             self._log.add(usage)
 
-    def _at_edge(self) -> None:
-        self._edge_reading = asyncio.create_task(self._count_from_here())
+    def _on_values(self, at: float, values: Mapping[str, float]) -> None:
+        recorder, scraper = self._recorder, self._scraper
+        if recorder is not None and scraper is not None and self._edge_reading is None:
+            for name, value in values.items():
+                recorder.add(recorder.series(scraper.metrics[name], {}), value)
 
-    async def _count_from_here(self) -> None:
-        assert self._keeper is not None and self._log is not None
+    def _at_edge(self) -> None:
+        self._edge_reading = asyncio.create_task(self._count_again())
+
+    async def _count_again(self) -> None:
         try:
-            self._log.begin(await self._keeper.read(pss=False))
+            await self._count_from_here()
         finally:
             self._edge_reading = None
+
+    async def _count_from_here(self) -> None:
+        """What was used before counts nowhere."""
+        if self._keeper is not None and self._log is not None:
+            self._log.begin(await self._keeper.read(pss=False))
+        if self._scraper is not None:
+            await self._scraper.scrape()
 
 
 def end_of(ended: Ended | None) -> str:
     """How a program ended, and the last it printed."""
     if ended is None:
         return "it is gone"
-    lines = "".join(f"\n    {redact_text(line)}" for line in ended.output[-_OUTPUT_LINES:])
+    lines = "".join(f"\n    {redact_text(line)}" for line in ended.output)
     return f"{ended.words}, and it printed:{lines}" if lines else f"{ended.words}, and it printed nothing"

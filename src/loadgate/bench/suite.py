@@ -43,6 +43,9 @@ from loadgate.session import Session, View
 LIMIT: Final = 300.0
 """Seconds that one repetition of a benchmark or command may take."""
 
+SAMPLES: Final = 10
+"""Samples of a benchmark in one process; their median is its value."""
+
 
 @dataclass(slots=True)
 class Suite:
@@ -184,7 +187,7 @@ def benchmark_case(script: Path, name: str, url: str | None) -> Case:
 
     async def once() -> Row:
         nonlocal loops
-        result = await run_worker(script, name, url=url, loops=loops, limit=LIMIT)
+        result = await run_worker(script, name, url=url, samples=SAMPLES, loops=loops, limit=LIMIT)
         loops = loops or result.loops
         return {time_: result.value, **({} if result.peak is None else {peak: float(result.peak)})}
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
+from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
 from loadgate.errors import ConfigError, Problem, nearest, redact_url
@@ -73,6 +74,8 @@ class TargetSpec:
     ready: ReadySpec = field(default_factory=ReadySpec)
     stop: float = STOP
     watch: WatchSpec | None = None
+    metrics: ScrapeSpec | None = None
+    """What is read from its own metrics page."""
 
     @property
     def watched(self) -> bool:
@@ -84,7 +87,8 @@ class TargetSpec:
         return (
             f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
             f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r}, "
-            f"start={self.start!r}, ready={self.ready!r}, stop={self.stop!r}, watch={self.watch!r})"
+            f"start={self.start!r}, ready={self.ready!r}, stop={self.stop!r}, watch={self.watch!r}, "
+            f"metrics={self.metrics!r})"
         )
 
 
@@ -111,6 +115,7 @@ def read_target(node: Node, place: Place) -> TargetSpec:
         ready=own.take("ready", read_ready, ReadySpec()),
         stop=own.take("stop", fields.positive(fields.duration), STOP),
         watch=own.take("watch", read_watch, None),
+        metrics=own.take("metrics", read_scrape, None),
     )
     own.done()
     if target.start is None:
@@ -119,6 +124,11 @@ def read_target(node: Node, place: Place) -> TargetSpec:
                 own.report(f"`{key}` without `start` in `target`", key, "it is about a program that Loadgate starts")
         if target.watch is not None and target.watch.kind is None:
             own.report("nothing to watch in `target`", "watch", "give pid, container, unit or cgroup, or `start`")
+    if target.watched and target.metrics is not None:
+        twice = [series.name for series in target.metrics.series if series.name in KNOWN]
+        if twice:
+            message = f"`{twice[0]}` is read twice: from the program, and from its metrics page"
+            own.report(message, "metrics", "give it another name there, or leave out `start` and `watch`")
     return target
 
 

@@ -24,6 +24,8 @@ FRACTION: Final = 0.002
 """Later: this part of the time since the start."""
 ANSWER: Final = 2.0
 """Seconds a reply may take before the question is put anew: a program may take connections it never looks at."""
+LEAST_ANSWER: Final = 0.05
+"""With less time left than this it is not asked any more: what it said before tells more than that it had no time."""
 
 _CLOSED: Final = frozenset((ErrorKind.CONNECT, ErrorKind.DNS))
 
@@ -72,10 +74,10 @@ async def await_ready(
             if ended():
                 return None
             left = since + spec.within - clock.now()
-            if left <= 0.0:
+            if questions and left < LEAST_ANSWER:
                 break
             questions += 1
-            response = await client.get(url, timeout=min(ANSWER, left), redirects=0)
+            response = await client.get(url, timeout=min(ANSWER, max(left, LEAST_ANSWER)), redirects=0)
             now = clock.now()
             if not port_open and response.error not in _CLOSED:
                 port_open = now - response.timings.duration / 1e3  # when the request left, on a connection it got

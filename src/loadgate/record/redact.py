@@ -19,7 +19,7 @@ from typing import Final
 
 from loadgate.masks import MASK, redact_url
 from loadgate.masks import redact_text as redact_text
-from loadgate.record.run import Run, Series
+from loadgate.record.run import Run, Series, SubjectRecord
 
 _SECRET_OPTION: Final = re.compile(
     r"bearer|token|password|passwd|passphrase|secret|signature|cookies?|credentials?|(?:api|access)[-_.]?key",
@@ -78,6 +78,10 @@ def without_secrets(run: Run) -> Run:
             for each in run.repeated
         ),
     )
+
+
+def _clean_subject(subject: SubjectRecord) -> SubjectRecord:
+    return replace(subject, what=redact_text(subject.what), output=_texts(subject.output))
 
 
 def _masked(words: Sequence[str]) -> Iterator[str]:

@@ -90,6 +90,8 @@ class SubjectRecord:
     """Share of a core that the watching itself took."""
     every: float = 0.0
     """Seconds between two readings."""
+    output: tuple[str, ...] = ()
+    """The last lines it printed, where it ended though nobody asked it to."""
 
 
 @dataclass(frozen=True, slots=True)

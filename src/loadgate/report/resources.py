@@ -51,6 +51,8 @@ class Resources:
     unread: tuple[str, ...]
     every: float
     probe_cpu_share: float
+    output: tuple[str, ...] = ()
+    """The last it printed, if it died."""
 
 
 def resources_of(run: Run) -> Resources | None:
@@ -70,7 +72,7 @@ def resources_of(run: Run) -> Resources | None:
     )
     if subject is None:
         return Resources("", rows, (), 0.0, 0.0) if rows else None
-    return Resources(subject.what, rows, subject.unread, subject.every, subject.probe_cpu_share)
+    return Resources(subject.what, rows, subject.unread, subject.every, subject.probe_cpu_share, subject.output)
 
 
 def resource_lines(resources: Resources | None, width: int) -> list[Line]:
@@ -95,6 +97,9 @@ def resource_lines(resources: Resources | None, width: int) -> list[Line]:
     if resources.every:
         cost = f"watched every {format_duration(resources.every)}, for {format_share(resources.probe_cpu_share)} of one core"
         lines += [[(" " * margin + row, Ink.FAINT)] for row in wrap(cost, body)]
+    if resources.output:
+        lines.append([(" " * margin + "the last it printed:", Ink.FAINT)])
+        lines += [[(" " * margin + "  " + row, Ink.BAD)] for line in resources.output for row in wrap(line, body - 2)]
     return lines
 
 

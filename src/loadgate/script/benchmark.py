@@ -132,7 +132,7 @@ def load_suite(path: Path) -> Suite:
     if not path.is_file():
         raise ConfigError([Problem(f"there is no file {path}" if not path.exists() else f"{path} is not a file")])
     with declarations() as metrics:
-        module = loader._run(path)
+        module = loader.run_file(path)
     found: dict[str, Benchmark] = {}
     hooks: dict[str, Hook] = {}
     for value in vars(module).values():

@@ -24,12 +24,12 @@ def load_script(path: Path, names: Sequence[str] | None = None) -> Script:
     if not path.is_file():
         raise ConfigError([Problem(f"there is no file {path}" if not path.exists() else f"{path} is not a file")])
     with declarations() as metrics:
-        module = _run(path)
+        module = run_file(path)
     script = _collect(path.name, module, metrics)
     return script if names is None else script.only(names)
 
 
-def _run(path: Path) -> ModuleType:
+def run_file(path: Path) -> ModuleType:
     full = path.resolve()
     name = f"loadgate_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, full)

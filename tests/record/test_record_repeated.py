@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from loadgate.bench.repeated import repeated
 from loadgate.measure.metric import Direction
 from loadgate.measure.spread import spread_of
+from loadgate.record.repeated import repeated_of
 from loadgate.record.result import SeriesName
 
 SERIES = SeriesName("", "parse/1000", "median")
@@ -14,7 +14,7 @@ SERIES = SeriesName("", "parse/1000", "median")
 
 def test_all_values_are_kept_in_order_beside_their_spread() -> None:
     values = [10.4, 10.1, 99.0, 10.2, 10.3, 10.5, 10.0, 10.2]
-    found = repeated(SERIES, "ns", Direction.LOWER, values, warmups=2, settled=False, advice=["be quiet"])
+    found = repeated_of(SERIES, "ns", Direction.LOWER, values, warmups=2, settled=False, advice=["be quiet"])
     assert found.values == tuple(values)
     assert found.spread == spread_of(values)
     assert found.spread.outliers == 1
@@ -24,4 +24,4 @@ def test_all_values_are_kept_in_order_beside_their_spread() -> None:
 
 def test_a_value_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
-        repeated(SERIES, "ns", Direction.LOWER, [1.0, float("nan")])
+        repeated_of(SERIES, "ns", Direction.LOWER, [1.0, float("nan")])
