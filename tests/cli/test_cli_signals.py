@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from loadgate.interruption import PATIENCE
 from loadgate.record.file import read_run
 from loadgate.record.run import RunState
-from loadgate.interruption import PATIENCE
 from tests.support.command import loadgate, start, until
 from tests.support.target import running_target
 
