@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -22,7 +23,7 @@ from loadgate.clients.http import HttpStack
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock, Handle
 from loadgate.config.target import TargetSpec
-from loadgate.errors import InvalidRun, redact_url
+from loadgate.errors import InvalidRun, LoadgateError, redact_url
 from loadgate.load.ready import Readiness, answers, await_ready, ready_url
 from loadgate.load.usage import UsageLog
 from loadgate.masks import redact_text
@@ -138,17 +139,23 @@ class Program:
 
     async def settle(self) -> None:
         """Take the last reading, whole."""
-        if self._keeper is not None and self._log is not None and not self.died:
-            self._log.add(await self._keeper.read(pss=True))
+        if self._log is not None and not self.died and (usage := await self._read(pss=True)) is not None:
+            self._log.add(usage)
         if self._scraper is not None:
             await self._scraper.scrape()
 
     @property
     def died(self) -> str:
-        """How the program ended though nobody asked it to; "" where it did not."""
-        if self._started is None or self._stopped is not None or self._keeper is None:
+        """How the program ended though nobody asked it to, or why it can be watched no more; "" where all is well.
+
+        What it used is known in part only then, and a part must not look like the whole.
+        """
+        if self._keeper is None or self._stopped is not None:
             return ""
-        ended = self._keeper.ended_now()
+        try:
+            ended = self._keeper.ended_now()
+        except LoadgateError as error:
+            return f"the target can be watched no more: {error.message}"
         return "" if ended is None else f"the target ended before the run did ({ended.words})"
 
     # -- after it
@@ -207,8 +214,21 @@ class Program:
 
     def _output(self) -> tuple[str, ...]:
         """The last lines a program printed that died."""
-        ended = None if self._keeper is None or not self.died else self._keeper.ended_now()
-        return () if ended is None else ended.output
+        if self._keeper is None or not self.died:
+            return ()
+        with suppress(LoadgateError):
+            if (ended := self._keeper.ended_now()) is not None:
+                return ended.output
+        return ()
+
+    async def _read(self, *, pss: bool) -> Usage | None:
+        """A reading; None where there is nobody to ask any more: `died` says so, and the load is not lost for it."""
+        if self._keeper is None:
+            return None
+        try:
+            return await self._keeper.read(pss=pss)
+        except LoadgateError:
+            return None
 
     @property
     def _every(self) -> float:
@@ -247,8 +267,8 @@ class Program:
 
     async def _count_from_here(self) -> None:
         """What was used before counts nowhere."""
-        if self._keeper is not None and self._log is not None:
-            self._log.begin(await self._keeper.read(pss=False))
+        if self._log is not None and (usage := await self._read(pss=False)) is not None:
+            self._log.begin(usage)
         if self._scraper is not None:
             await self._scraper.scrape()
 

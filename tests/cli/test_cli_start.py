@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from loadgate.measure.tally import CounterTally
 from loadgate.record.file import read_run
 from loadgate.record.run import Run
 from tests.support.command import Done, loadgate, start, until
-from tests.support.processes import with_word
+from tests.support.processes import parent_of, with_word
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found in /proc")
 
@@ -189,6 +190,22 @@ def test_nothing_outlives_a_load_generator_that_is_killed(target: Started) -> No
         until((target.folder / "loadgate-out" / "run.json").exists)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    until(target.nothing_is_left)
+
+
+def test_a_run_that_can_be_watched_no_more_is_no_pass(target: Started) -> None:
+    target.write(profile="vus: 2, duration: 60s")
+    process = start("run", "--store", "none", cwd=target.folder)
+    try:
+        until((target.folder / "loadgate-out" / "run.json").exists)
+        [keeper] = [pid for pid in with_word("loadgate.probe.keeper") if parent_of(pid) == process.pid]
+        os.kill(keeper, signal.SIGKILL)
+        out, _ = process.communicate(timeout=20)
+        assert process.returncode == 3
+        assert "INVALID  the target can be watched no more" in out
     finally:
         process.kill()
         process.wait()

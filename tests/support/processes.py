@@ -17,3 +17,8 @@ def with_word(word: str) -> list[int]:
         if word.encode() in command and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
+
+
+def parent_of(pid: int) -> int:
+    """PID of the parent (Linux)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
