@@ -31,7 +31,10 @@ def check(files: tuple[Path, ...]) -> None:
         click.echo(f"ok  {path}  scenarios: {scenarios}")
         for plan in plans:
             loads = "; ".join(load.words for load in plan.profile.loads)
-            limits = len(plan.profile.thresholds)
-            click.echo(f"    {plan.profile.name}: {loads}; {limits} threshold{'' if limits == 1 else 's'}")
+            limits, budgets = len(plan.profile.thresholds), len(plan.budgets.of(plan.profile.name))
+            told = f"{limits} threshold{'' if limits == 1 else 's'}"
+            if budgets:
+                told += f", {budgets} budget{'' if budgets == 1 else 's'}"
+            click.echo(f"    {plan.profile.name}: {loads}; {told}")
     if problems:
         raise ConfigError(problems)
