@@ -16,7 +16,7 @@ from typing import Final
 
 from loadgate.bench import launcher
 from loadgate.bench.child import ending, quoted, run_child
-from loadgate.errors import LoadgateError
+from loadgate.errors import InvalidRun, LoadgateError
 
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes in what the kernel counts peaks in."""
@@ -55,24 +55,24 @@ async def run_command(
     """Run `argv` once. `limit` is in seconds; `codes` are the exit codes that are no failure.
 
     At its limit it is killed with its whole process group, and so is what it leaves running. Raises LoadgateError, with its
-    last lines, where it cannot be started, does not end in time, or ends otherwise than with one of `codes`.
+    last lines, where it cannot be started; InvalidRun where it does not end in time, or otherwise than with one of `codes`.
     """
     shown = _shown(argv)
     here = [sys.executable, "-I", "-S", launcher.__file__, *argv]
     ended = await run_child(here, limit=limit, folder=folder, env=env)
     if ended.code is None:
         message = f"`{shown}` did not end within {limit:g} s and was killed{quoted(ended.said)}"
-        raise LoadgateError(message, "allow it more time, or see what it waits for")
+        raise InvalidRun(message, "allow it more time, or see what it waits for")
     fields = ended.answer.split()
     if len(fields) != 7:
-        raise LoadgateError(f"`{shown}` ended the process that measures it, which {ended.how}{quoted(ended.said)}")
+        raise InvalidRun(f"`{shown}` ended the process that measures it, which {ended.how}{quoted(ended.said)}")
     wall, user, system = map(float, fields[:3])
     peak, floor, code, error = map(int, fields[3:])
     if error:
         raise LoadgateError(f"`{shown}` cannot be started: {os.strerror(error)}", "check the path, and who may run it")
     if code not in codes:
         allowed = f"{_listed(codes)} was expected" if code >= 0 else None
-        raise LoadgateError(f"`{shown}` {ending(code)}{quoted(ended.said)}", allowed)
+        raise InvalidRun(f"`{shown}` {ending(code)}{quoted(ended.said)}", allowed)
     return CommandResult(wall, user, system, peak * _UNIT if peak > _ALONE * floor else None)
 
 

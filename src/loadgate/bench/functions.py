@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final
 
 from loadgate.bench.child import Ended, quoted, run_child
-from loadgate.errors import LoadgateError
+from loadgate.errors import InvalidRun
 
 _WHERE: Final = re.compile(r'File "([^"]+)", line (\d+)')
 _DUMP: Final = ("Fatal Python error:", "Current thread", "Stack (most recent call first)")
@@ -41,7 +41,7 @@ async def run_worker(
     """Measure the benchmark `name` of `script` once, in a fresh process, at most `limit` seconds.
 
     `url` is what paths of async benchmarks' requests are put behind. `loops` is the number of calls in a sample, for a plain
-    function; 0 finds it, and later repetitions do well to be given what the first one found. Raises LoadgateError with the
+    function; 0 finds it, and later repetitions do well to be given what the first one found. Raises InvalidRun with the
     benchmark's name and the place in the script, whatever goes wrong in there.
     """
     request = {
@@ -57,13 +57,13 @@ async def run_worker(
     ended = await run_child(argv, limit=limit, last_words=signal.SIGUSR1)
     if ended.code is None:
         what = f"benchmark `{name}` did not end within {limit:g} s{_place(ended, script)}"
-        raise LoadgateError(what, "allow it more time, or see what it waits for")
+        raise InvalidRun(what, "allow it more time, or see what it waits for")
     if not ended.answer:
         what = f"benchmark `{name}` {ended.how} before it had a result{_place(ended, script)}{quoted(_printed(ended))}"
-        raise LoadgateError(what)
+        raise InvalidRun(what)
     answer = json.loads(ended.answer)
     if "error" in answer:
-        raise LoadgateError(answer["error"], answer["hint"])
+        raise InvalidRun(answer["error"], answer["hint"])
     return WorkerResult(tuple(answer["values"]), answer["peak"], answer["loops"])
 
 

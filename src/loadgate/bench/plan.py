@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from loadgate.bench.sizes import NAME
 from loadgate.config.bench import (
     BLANK,
     BenchSpec,
@@ -18,6 +18,7 @@ from loadgate.config.bench import (
     SizesSpec,
     StartsSpec,
     check_sizes,
+    duration_from_flag,
     interval_from_flag,
     rates_from_flags,
     request_from_flag,
@@ -30,7 +31,6 @@ from loadgate.config.start import ReadySpec, StartSpec, ready_from_flag, start_f
 from loadgate.config.target import TargetSpec, target_from_url
 from loadgate.errors import LoadgateError
 from loadgate.measure.repetition import Policy
-from loadgate.units import parse_duration
 
 _NOTHING: Final = (
     "give --start COMMAND with --url URL, --size with --url, a script with @benchmark functions, --command NAME=COMMAND, "
@@ -81,10 +81,11 @@ class BenchPlan:
 
     @property
     def starts_policy(self) -> Policy:
-        """How often the program is started."""
+        """How often the program is started. A fixed number is a promise, however long it takes."""
         starts = self.spec.starts
         assert starts is not None
-        return replace(self.policy, least=starts.least, most=starts.most)
+        seconds = math.inf if starts.least == starts.most else self.spec.time
+        return replace(self.policy, least=starts.least, most=starts.most, seconds=seconds)
 
     @property
     def does(self) -> Mapping[str, object]:
@@ -110,7 +111,7 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     asked = spec.sizes or spec.script or spec.commands
     own = not asked and target.start is None and target.url is None and project is None
     if own:
-        target, spec = _own(spec)
+        target, spec = _own(spec, asked_for=flags.request is not None)
     elif target.start is not None and target.url is None:
         raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
     elif spec.sizes is not None and target.url is None:
@@ -119,6 +120,12 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
         if flags.starts is not None:
             raise LoadgateError("--starts without a program to start", "give --start COMMAND, or `target.start`")
         spec = replace(spec, starts=None)
+    if spec.starts is None and flags.request is not None:
+        why = "`starts` is off in `bench`" if target.start is not None else "there is no program to start"
+        raise LoadgateError(f"--request is the first request after each start, and {why}", "give --starts and --start")
+    if spec.script is not None and not spec.script.is_file():
+        what = "is no file" if spec.script.exists() else "is not there"
+        raise LoadgateError(f"the script {spec.script} {what}", "give a Python file with @benchmark functions")
     if spec.starts is None and not (spec.sizes or spec.script or spec.commands):
         raise LoadgateError("there is nothing to measure", _NOTHING)
     budgets = project.budgets if project is not None else Budgets()
@@ -171,12 +178,12 @@ def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
         script=flags.script or spec.script,
         commands=commands,
         interval=spec.interval if flags.interval is None else interval_from_flag(flags.interval),
-        time=spec.time if flags.time is None else parse_duration(flags.time),
+        time=spec.time if flags.time is None else duration_from_flag("--time", flags.time),
     )
 
 
 def _sizes(sizes: SizesSpec | None, flags: BenchFlags) -> SizesSpec | None:
-    given = flags.sizes or flags.size_request or flags.rates or flags.vus or flags.duration
+    given = flags.sizes or flags.rates or flags.vus or (flags.size_request, flags.duration) != (None, None)
     if not given:
         return sizes
     if sizes is None and flags.size_request is None:
@@ -190,7 +197,7 @@ def _sizes(sizes: SizesSpec | None, flags: BenchFlags) -> SizesSpec | None:
         sizes=tuple(dict.fromkeys(flags.sizes)) or sizes.sizes,
         rates=rates_from_flags(flags.rates) or sizes.rates,
         vus=flags.vus or sizes.vus,
-        duration=parse_duration(flags.duration) if flags.duration else sizes.duration,
+        duration=sizes.duration if flags.duration is None else duration_from_flag("--duration", flags.duration),
     )
     if wrong := check_sizes(sizes):
         raise LoadgateError(f"--size-request: {wrong}")
@@ -206,16 +213,15 @@ def _command(written: str) -> tuple[str, StartSpec]:
     return name.strip(), start_from_flag(command, "--command")
 
 
-def _own(spec: BenchSpec) -> tuple[TargetSpec, BenchSpec]:
-    """Loadgate's own target on a free port: what is measured where nothing is said."""
+def _own(spec: BenchSpec, *, asked_for: bool) -> tuple[TargetSpec, BenchSpec]:
+    """Loadgate's own target on a free port: what is measured where nothing is said, but for the first request perhaps."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = (sys.executable, "-m", "loadgate", "serve", "--http-port", str(port))
     target = TargetSpec(url=f"http://127.0.0.1:{port}", start=StartSpec(command), ready=ReadySpec("/health"))
-    starts = None if spec.starts is None else replace(spec.starts, request=RequestText("GET", "/users/1"))
+    starts = spec.starts
+    if starts is not None and not asked_for:
+        starts = replace(starts, request=RequestText("GET", "/users/1"))
     sizes = SizesSpec(RequestText("GET", f"/bytes/{BLANK}"), rates=(200.0,), duration=2.0)
     return target, replace(spec, starts=starts, sizes=sizes)
-
-
-__all__ = ["NAME", "BenchFlags", "BenchPlan", "make_bench_plan"]

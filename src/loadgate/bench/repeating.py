@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from loadgate.bench.machine import Machine
+from loadgate.errors import LoadgateError
 from loadgate.judge.stability import advice
 from loadgate.measure.metric import Direction
 from loadgate.measure.repetition import Policy
@@ -41,14 +43,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`interrupted`: somebody asked for an end; what had been measured counts."""
+    """`interrupted`: somebody asked for an end; `error`: a repetition failed. What had been measured until then counts."""
 
     repeated: tuple[Repeated, ...]
-    interrupted: bool
+    interrupted: bool = False
+    error: LoadgateError | None = None
 
 
 async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outcome:
-    """Measure `case` as often as `policy` asks for. Raises what `case.once` does.
+    """Measure `case` as often as `policy` asks for, or until a repetition raises LoadgateError.
 
     A cancellation ends the repetition under way, not the caller.
     """
@@ -56,6 +59,7 @@ async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outc
     begun = time.perf_counter()
     rows: list[Row] = []
     interrupted = settled = False
+    error: LoadgateError | None = None
     said = 0
     try:
         while True:
@@ -63,11 +67,10 @@ async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outc
             counted = rows[policy.warmups :]
             if not counted:
                 continue
-            deciding = [_values(counted, each.series) for each in case.figures if each.decides]
-            standing = policy.standing([values for values in deciding if values], time.perf_counter() - begun)
+            standing = policy.standing(_deciding(case, counted), time.perf_counter() - begun)
             if len(counted) in policy.sizes and not standing.enough:
                 said = len(counted)
-                say(_progress(case, deciding[0], policy))
+                say(_progress(case, counted, policy))
             if standing.enough:
                 settled = standing.settled
                 break
@@ -77,9 +80,11 @@ async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outc
         while task.cancelling():
             task.uncancel()
         interrupted = True
+    except LoadgateError as failure:
+        error = failure
     counted = rows[policy.warmups :]
     if counted and len(counted) != said:
-        say(_progress(case, _values(counted, next(each.series for each in case.figures if each.decides)), policy))
+        say(_progress(case, counted, policy))
     host = machine.facts(case.cpu())
     found = []
     for each in case.figures:
@@ -96,14 +101,22 @@ async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outc
                     advice=advice(values, host, width=policy.width) if each.decides else (),
                 )
             )
-    return Outcome(tuple(found), interrupted)
+    return Outcome(tuple(found), interrupted, error)
 
 
 def _values(rows: list[Row], series: SeriesName) -> list[float]:
     return [row[series] for row in rows if series in row]
 
 
-def _progress(case: Case, values: list[float], policy: Policy) -> str:
-    spread = spread_of(values)
-    sure = f", known to {format_share(spread.width)}" if spread.width == spread.width else ""
-    return f"{case.name}: {len(values)} repetitions{sure} (wanted: {format_share(policy.width)})"
+def _deciding(case: Case, rows: list[Row]) -> list[list[float]]:
+    """The values of each figure that decides, without those that were never measured."""
+    return [values for each in case.figures if each.decides and (values := _values(rows, each.series))]
+
+
+def _progress(case: Case, rows: list[Row], policy: Policy) -> str:
+    """How far it has come, by the figure that is known least."""
+    widths = [spread_of(values).width for values in _deciding(case, rows)]
+    text = f"{case.name}: measured {len(rows):,} {'time' if len(rows) == 1 else 'times'}"
+    if not widths or any(map(math.isnan, widths)):
+        return text
+    return f"{text}, 95 % interval {format_share(max(widths))} wide (wanted: {format_share(policy.width)})"

@@ -6,8 +6,10 @@ a few warm ones on the same connection; memory again; stop.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from statistics import median
+from typing import Final
 
 from loadgate.clients.http.client import HttpClient
 from loadgate.clients.http.response import Response
@@ -21,6 +23,9 @@ from loadgate.measure.recorder import Recorder
 from loadgate.probe.kept import Command, Ended, Keeper
 from loadgate.program import end_of
 from loadgate.record.starts import Launch
+
+LAST_WORDS: Final = 0.2
+"""Seconds in which a program that breaks a connection off may turn out to have ended."""
 
 
 class Starter:
@@ -37,6 +42,7 @@ class Starter:
         self._url = ready_url(target)
         self.cpu = 0.0
         """CPU seconds the programs have used so far."""
+        self._number = 0
 
     async def check(self) -> None:
         """Raise InvalidRun where something answers before anything was started."""
@@ -47,7 +53,14 @@ class Starter:
             )
 
     async def launch(self) -> Launch:
-        """One start. Raises InvalidRun where it comes to nothing."""
+        """One start. Raises InvalidRun, which says the how manieth it is, where it comes to nothing."""
+        self._number += 1
+        try:
+            return await self._launch()
+        except InvalidRun as error:
+            raise InvalidRun(f"start {self._number}: {error.message}", error.hint) from None
+
+    async def _launch(self) -> Launch:
         keeper, spec = self._keeper, self._spec
         http = self._stack()
         started = await keeper.start(self._command)
@@ -61,13 +74,16 @@ class Starter:
         try:
             first = await self._ask(client)
             warm = [(await self._ask(client)).timings.duration for _ in range(spec.requests)]
+        except InvalidRun:
+            await asyncio.wait({keeper.ended}, timeout=LAST_WORDS)
+            self._refuse_end()
+            raise
         finally:
             client.close()
         loaded = await keeper.read(pss=False)
-        if (ended := self._ended()) is not None:
-            raise InvalidRun(f"the target ended while it was asked: {end_of(ended)}")
+        self._refuse_end()
         stopped = await keeper.stop(self._target.stop)
-        self.cpu += loaded.cpu or 0.0
+        self.cpu += (await keeper.read(pss=False)).cpu or 0.0
         return Launch(
             port_open=(ready.port_open - started.at) * 1e3,
             startup=(ready.answered - started.at) * 1e3,
@@ -80,7 +96,7 @@ class Starter:
 
     async def _ask(self, client: HttpClient) -> Response:
         request = self._spec.request
-        response = await client.request(request.method, self._path)
+        response = await client.request(request.method, request.path)
         if not response.ok:
             what = f"status {response.status}" if response.status else response.error_text
             raise InvalidRun(
@@ -89,13 +105,13 @@ class Starter:
             )
         return response
 
-    @property
-    def _path(self) -> str:
-        return self._spec.request.path
-
     def _stack(self) -> HttpStack:
         """Requests that count nowhere."""
         return stack_for(self._target, Recorder(start=self._clock.now()), self._agent)
+
+    def _refuse_end(self) -> None:
+        if (ended := self._ended()) is not None:
+            raise InvalidRun(f"the target ended while it was asked: {end_of(ended)}")
 
     def _ended(self) -> Ended | None:
         return self._keeper.ended_now()

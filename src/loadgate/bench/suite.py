@@ -1,14 +1,17 @@
 """One bench: start-ups, latency by payload size, benchmarks of a script, commands, in this order; one record of all.
 
-Latency by size is a run like any other (`Session`), and what is repeated goes into its record; without it the record has no
-load. Budgets are judged at the end, when everything is measured.
+Rules:
+* Latency by size is a run like any other (`Session`), and what is repeated goes into its record; without it the record has no
+  load. Budgets are judged at the end, when everything is measured.
+* What was measured before something failed or somebody wanted an end is recorded, and is no pass.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -17,12 +20,12 @@ from loadgate._version import __version__
 from loadgate.bench.commands import run_command
 from loadgate.bench.functions import run_worker
 from loadgate.bench.plan import BenchPlan
-from loadgate.bench.repeating import Case, Measured, Row, repeat
+from loadgate.bench.repeating import Case, Measured, Outcome, Row, repeat
 from loadgate.bench.sizes import NAME, size_load
 from loadgate.bench.starts import Starter
 from loadgate.clock import SystemClock
 from loadgate.config.start import StartSpec
-from loadgate.errors import LoadgateError, redact_url
+from loadgate.errors import InvalidRun, LoadgateError, redact_url
 from loadgate.interruption import Interrupted, Signals
 from loadgate.judge.budgets import with_budgets
 from loadgate.measure.health import Health
@@ -62,30 +65,51 @@ class Suite:
     _started: float = field(default_factory=time.time)
     _begun: float = field(default_factory=time.perf_counter)
     _interrupted: bool = False
+    _repeated: list[Repeated] = field(default_factory=list)
+    _loaded: Run | None = None
 
     def run(self) -> Run:
-        """The record, judged by its budgets. Raises LoadgateError where nothing could be measured."""
-        spec = self.plan.spec
-        repeated: list[Repeated] = []
-        run: Run | None = None
-        if spec.starts is not None:
-            repeated += run_loop(self._starts(), NAME)
-        if spec.sizes is not None and not self._interrupted:
-            run = self._load()
-            known = {each.series for each in repeated}
-            repeated += (each for each in run.repeated if each.series not in known)
-            self._interrupted = run.state is RunState.INTERRUPTED
-        if (spec.script is not None or spec.commands) and not self._interrupted:
-            repeated += run_loop(self._others(), NAME)
-        if run is None and not repeated:
+        """The record, judged by its budgets.
+
+        Raises LoadgateError where something could not be measured; what was measured until then is in the file.
+        """
+        try:
+            self._measure()
+        except LoadgateError as error:
+            if not self._repeated and self._loaded is None:
+                raise
+            if not isinstance(error, Interrupted):
+                self.save(self._record(error.message.partition("\n")[0]))
+                raise InvalidRun(error.message, error.hint) from None
+            self._interrupted = True
+        if self._interrupted and not self._repeated and self._loaded is None:
             raise Interrupted("interrupted before anything was measured")
-        run = replace(self._unloaded() if run is None else run, repeated=tuple(repeated))
-        if self._interrupted:
-            why = "the bench was interrupted before all was measured"
-            run = replace(run, state=RunState.INTERRUPTED, verdict=Verdict(Word.INVALID, (*run.verdict.reasons, why)))
-        run = with_budgets(run, self.plan.budgets, trusted=run.verdict.word is Word.PASS)
+        run = self._record("the bench was interrupted before all was measured" if self._interrupted else "")
         self.save(run)
         return run
+
+    def _measure(self) -> None:
+        spec = self.plan.spec
+        cases = self._cases()  # a script is read before anything takes time
+        if spec.starts is not None:
+            run_loop(self._starts(), NAME)
+        if spec.sizes is not None and not self._interrupted:
+            run = self._loaded = self._load()
+            known = {each.series for each in self._repeated}
+            self._repeated += (each for each in run.repeated if each.series not in known)
+            self._interrupted = run.state is RunState.INTERRUPTED
+        if cases and not self._interrupted:
+            run_loop(self._others(cases), NAME)
+
+    def _record(self, wrong: str) -> Run:
+        """What was measured, judged; `wrong`: why that is not all, or ""."""
+        run = self._unloaded() if self._loaded is None else self._loaded
+        run = replace(run, repeated=tuple(self._repeated))
+        trusted = run.verdict.word is Word.PASS
+        if wrong:
+            state = RunState.INTERRUPTED if self._interrupted else run.state
+            run = replace(run, state=state, verdict=Verdict(Word.INVALID, (*run.verdict.reasons, wrong)))
+        return with_budgets(run, self.plan.budgets, trusted=trusted)
 
     def save(self, run: Run) -> None:
         """Write the record, whole."""
@@ -96,47 +120,51 @@ class Suite:
 
     # -- what is repeated
 
-    async def _starts(self) -> tuple[Repeated, ...]:
+    async def _starts(self) -> None:
+        with Signals():
+            try:
+                await self._start_again_and_again()
+            except asyncio.CancelledError:  # before the first start, or while the last program is ended
+                self._interrupted = True
+
+    async def _start_again_and_again(self) -> None:
         plan, clock = self.plan, SystemClock()
         assert plan.spec.starts is not None
         keeper = await Keeper.open()
         try:
-            with Signals():
-                starter = Starter(plan.target, plan.spec.starts, keeper, clock, f"loadgate/{__version__}")
-                await starter.check()
+            starter = Starter(plan.target, plan.spec.starts, keeper, clock, f"loadgate/{__version__}")
+            await starter.check()
 
-                async def once() -> Row:
-                    return (await starter.launch()).row()
+            async def once() -> Row:
+                return (await starter.launch()).row()
 
-                figures = tuple(Measured(series, unit, series in (STARTUP, MEMORY)) for series, unit in UNITS.items())
-                outcome = await repeat(
-                    Case("start-up", figures, once, lambda: starter.cpu), plan.starts_policy, self.say
-                )
+            figures = tuple(Measured(series, unit, series in (STARTUP, MEMORY)) for series, unit in UNITS.items())
+            case = Case("start-up", figures, once, lambda: starter.cpu)
+            self._take(await repeat(case, plan.starts_policy, self.say))
         finally:
             await keeper.close()
             clock.close()
-        self._interrupted = outcome.interrupted
-        return outcome.repeated
 
-    async def _others(self) -> list[Repeated]:
+    async def _others(self, cases: Iterable[Case]) -> None:
         """Benchmarks and commands, one after the other."""
-        found: list[Repeated] = []
         with Signals():
-            for case in self._cases():
-                outcome = await repeat(case, self.plan.policy, self.say)
-                found += outcome.repeated
-                self._interrupted = outcome.interrupted
+            for case in cases:
+                self._take(await repeat(case, self.plan.policy, self.say))
                 if self._interrupted:
                     break
-        return found
 
-    def _cases(self) -> Iterator[Case]:
-        spec = self.plan.spec
-        if spec.script is not None:
-            for each in load_benchmarks(spec.script):
-                yield benchmark_case(spec.script, each.name, self.plan.target.url)
-        for name, command in spec.commands.items():
-            yield command_case(name, command)
+    def _take(self, outcome: Outcome) -> None:
+        self._repeated += outcome.repeated
+        self._interrupted = outcome.interrupted
+        if outcome.error is not None:
+            raise outcome.error
+
+    def _cases(self) -> list[Case]:
+        spec, url = self.plan.spec, self.plan.target.url
+        script, commands = spec.script, spec.commands
+        benchmarks = () if script is None else load_benchmarks(script)
+        cases = [benchmark_case(script, each.name, url) for each in benchmarks if script is not None]
+        return cases + [command_case(name, command) for name, command in commands.items()]
 
     # -- what is loaded
 

@@ -30,7 +30,7 @@ _result = partial(_option, section="Results")
 @_target("--start", metavar="COMMAND", help="Start the target with this, again and again.")
 @_target("--url", help="Where the target is.")
 @_target("--ready", metavar="PATH", help="What a started target must answer to be ready. [default: /, with any reply]")
-@_target("--starts", metavar="N", type=click.IntRange(1, 1000), help="Start it so often, however sure the figures are.")
+@_target("--starts", metavar="N", type=click.IntRange(1, 1000), help="Start it exactly so often.")
 @_target(
     "--request", metavar="REQUEST", help="The first request after each start, such as 'GET /users/1'. [default: GET /]"
 )

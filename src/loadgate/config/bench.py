@@ -24,7 +24,7 @@ from loadgate.config.load import VU_LIMIT
 from loadgate.config.source import Node, Scalar
 from loadgate.config.start import StartSpec, read_start
 from loadgate.errors import ConfigError, Problem
-from loadgate.units import UnitError, parse_rate
+from loadgate.units import UnitError, parse_duration, parse_rate
 
 SIZES: Final = (100, 1_000, 10_000)
 SIZE_LIMIT: Final = 1_000_000_000
@@ -121,7 +121,18 @@ def rates_from_flags(written: Sequence[str]) -> tuple[float, ...]:
         raise ConfigError([Problem(f"--rate: {error.message}", note=error.hint or "")]) from None
     if not all(rates):
         raise ConfigError([Problem("--rate must be more than 0")])
-    return rates
+    return tuple(dict.fromkeys(rates))
+
+
+def duration_from_flag(flag: str, written: str) -> float:
+    """Seconds above 0, from a text like "30s". Raises ConfigError."""
+    try:
+        seconds = parse_duration(written)
+    except UnitError as error:
+        raise ConfigError([Problem(f"{flag}: {error.message}", note=error.hint or "")]) from None
+    if not seconds:
+        raise ConfigError([Problem(f"{flag} must be more than 0")])
+    return seconds
 
 
 def interval_from_flag(written: str) -> float:
@@ -149,6 +160,8 @@ def _starts(node: Node, place: Place) -> StartsSpec | None:
     usual = StartsSpec()
     least = own.take("least", fields.whole(1, 1000), usual.least)
     most = own.take("most", fields.whole(1, 1000), max(usual.most, least))
+    if "least" not in own:
+        least = min(least, most)
     spec = StartsSpec(
         least=least,
         most=max(most, least),
@@ -175,6 +188,8 @@ def _sizes(node: Node, place: Place) -> SizesSpec | None:
         own.report(wrong, "request")
     if len(set(spec.sizes)) < len(spec.sizes):
         own.report("a size is given twice in `bytes` in `sizes` in `bench`", "bytes")
+    if len(set(spec.rates)) < len(spec.rates):
+        own.report("a rate is given twice in `rates` in `sizes` in `bench`", "rates")
     own.done()
     return spec
 
