@@ -1,6 +1,7 @@
 """What the target uses, as samples of the run: readings from outside turned into counters and gauges.
 
-Counters get what was used between two readings. What cannot be read leaves no sample.
+Counters get what was used between two readings. What cannot be read leaves no sample; what a reading lacks is in the next one
+that has it.
 """
 
 from __future__ import annotations
@@ -38,23 +39,34 @@ class UsageLog:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._last: Usage | None = None
+        self._at: float | None = None
+        self._last: dict[str, float] = {}
 
     def begin(self, usage: Usage) -> None:
         """What is used counts from this reading on."""
-        self._last = usage
+        self._at = usage.at
+        self._last.clear()
+        self._used_since(usage)
 
     def add(self, usage: Usage) -> None:
-        """What was used since the reading before."""
-        last = self._last
-        if last is None or usage.at < last.at:
+        """What was used since the reading before. One from before that is none."""
+        if self._at is None or usage.at < self._at:
             return
-        self._last = usage
-        for name, value in _COUNTERS.items():
-            now, before = value(usage), value(last)
-            if now is not None and before is not None:
-                self._put(name, max(0.0, now - before))
+        self._at = usage.at
+        for name, used in self._used_since(usage).items():
+            self._put(name, used)
         self._gauges(usage)
+
+    def _used_since(self, usage: Usage) -> dict[str, float]:
+        """What was used since each counter was last read, of those that were; they are read now."""
+        used = {}
+        for name, value in _COUNTERS.items():
+            if (now := value(usage)) is None:
+                continue
+            if (before := self._last.get(name)) is not None:
+                used[name] = max(0.0, now - before)
+            self._last[name] = now
+        return used
 
     def _gauges(self, usage: Usage) -> None:
         for name, value in _GAUGES.items():
