@@ -75,8 +75,8 @@ async def run_child(
 ) -> Ended:
     """Run `argv` until it has answered and ended, at most `limit` seconds.
 
-    `last_words` is sent to a child at its limit, before it is killed, so that it can say where it is. Raises LoadgateError
-    where it cannot be started.
+    `env` is added to this process's own. `last_words` is sent to a child at its limit, before it is killed, so that it can
+    say where it is. Raises LoadgateError where it cannot be started.
     """
     async with _pipe() as (answers, answer_end), _pipe() as (errors, error_end):
         watched, line = os.pipe()
@@ -115,7 +115,13 @@ async def _start(
 ) -> Process:
     try:
         return await asyncio.create_subprocess_exec(
-            *argv, stdin=watched, stdout=answer_end, stderr=error_end, cwd=folder, env=env, start_new_session=True
+            *argv,
+            stdin=watched,
+            stdout=answer_end,
+            stderr=error_end,
+            cwd=folder,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
     except (OSError, ValueError) as error:
         where = f" in {folder}" if folder is not None else ""
