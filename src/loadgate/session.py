@@ -304,6 +304,8 @@ def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:
         vus=stats.allocated,
         max_vus=stats.max_allocated,
         stopped=stats.stopped,
+        start=load.start_time,
+        length=load.length,
     )
 
 

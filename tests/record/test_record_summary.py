@@ -18,7 +18,7 @@ from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, T
 from loadgate.record.codec import decode_run, encode_run
 from loadgate.record.run import Series
 from loadgate.record.summary import encode_summary, summarise
-from tests.record.samples import empty_run, run_of, whole_run
+from tests.record.samples import empty_run, run_of, target_run, whole_run
 from tests.support.made_up import MadeUp
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -186,3 +186,13 @@ def test_no_secret_of_a_run_reaches_its_summary() -> None:
 
 def test_text_that_is_not_unicode_does_not_spoil_the_summary() -> None:
     assert json.loads(encode_summary(replace(whole_run(), notes=("\udcff",))))["notes"] == ["?"]
+
+
+def test_what_was_repeated_is_in_it() -> None:
+    run = target_run()
+    rows = summarise(run)["repeated"]
+    assert [(row["step"], row["metric"]) for row in rows] == [each.series[:2] for each in run.repeated]
+    first, spread = rows[0], run.repeated[0].spread
+    assert (first["median"], first["count"], first["outliers"]) == (spread.median, spread.count, spread.outliers)
+    assert first["unit"] == run.repeated[0].unit
+    assert "repeated" not in summarise(whole_run())

@@ -47,6 +47,14 @@ class LoadRecord:
     max_vus: int
     stopped: int = 0
     """Iterations that ended their user: it had nothing more to do (StopUser, a unique feeder that is used up)."""
+    start: float = 0.0
+    length: float = 0.0
+    """Planned seconds from its start to its last possible new iteration; 0: a record from before this was kept."""
+
+    @property
+    def end(self) -> float:
+        """Planned seconds from the start of the run to its last possible new iteration; 0: not known."""
+        return self.start + self.length if self.length else 0.0
 
     @property
     def planned(self) -> int:

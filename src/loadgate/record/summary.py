@@ -16,6 +16,7 @@ import msgspec
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.record.encoding import encode_json
 from loadgate.record.redact import without_secrets
+from loadgate.record.repeated import Repeated
 from loadgate.record.run import Run
 from loadgate.record.tallies import number_form
 from loadgate.record.verdict import BudgetResult, ThresholdResult, Word
@@ -57,6 +58,7 @@ def summarise(run: Run) -> dict[str, Any]:
             "results": [_threshold(result) for result in run.thresholds],
         },
         **({"budgets": _budgets(run.budgets)} if run.budgets else {}),
+        **({"repeated": [_repeated(each) for each in run.repeated]} if run.repeated else {}),
         "steps": _steps(run),
         "verdict": run.verdict.word.value,
         "reasons": list(run.verdict.reasons),
@@ -132,6 +134,21 @@ def _budgets(results: Sequence[BudgetResult]) -> dict[str, Any]:
             }
             for result in results
         ],
+    }
+
+
+def _repeated(repeated: Repeated) -> dict[str, Any]:
+    series, spread = repeated.series, repeated.spread
+    return {
+        "step": series.step,
+        "metric": series.metric,
+        "unit": repeated.unit,
+        "median": _rounded(spread.median),
+        "low": _rounded(spread.low),
+        "high": _rounded(spread.high),
+        "count": spread.count,
+        "outliers": spread.outliers,
+        "settled": repeated.settled,
     }
 
 

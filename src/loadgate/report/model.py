@@ -5,14 +5,16 @@ Rows come with the weightiest first. A terminal, where the end is what stays in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from loadgate.config.load import Executor
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, TrendTally
 from loadgate.record.comparison import Comparison
 from loadgate.record.redact import without_secrets
-from loadgate.record.run import Run, RunState
+from loadgate.record.run import LoadRecord, Run, RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Word
 from loadgate.report.budgets import BudgetRow, budget_rows
 from loadgate.report.ending import rests_on
@@ -40,7 +42,9 @@ class Facts:
     profile: str
     target: str
     loads: tuple[tuple[str, str], ...]
-    """Name and words of each load."""
+    """Name and words of each load; none where nothing was loaded."""
+    order: str
+    """ "at once" or "one after another", of several loads; "" where it is neither, or not known."""
     model: str
     """ "open model" (starts by the clock), "closed model", or both."""
     started: float
@@ -133,6 +137,11 @@ class Report:
     repeated: tuple[RepeatedRow, ...]
 
     @property
+    def loaded(self) -> bool:
+        """Whether there was a load, and so steps, users and a generator to be spoken of."""
+        return bool(self.facts.loads)
+
+    @property
     def holding(self) -> int:
         """How many thresholds hold."""
         return sum(row.passed for row in self.limits)
@@ -180,6 +189,7 @@ def _facts(run: Run, model: str) -> Facts:
         profile=definition.profile,
         target=definition.target,
         loads=tuple((load.name, load.summary) for load in run.loads),
+        order=_order(run.loads),
         model=model,
         started=run.started,
         duration=run.duration,
@@ -191,6 +201,16 @@ def _facts(run: Run, model: str) -> Facts:
         command=definition.command,
         version=run.environment.loadgate,
     )
+
+
+def _order(loads: Sequence[LoadRecord]) -> str:
+    if len(loads) < 2 or not all(load.length for load in loads):
+        return ""
+    ordered = sorted(loads, key=lambda load: load.start)
+    if max(load.start for load in loads) < min(load.end for load in loads):
+        return "at once"
+    apart = all(before.end <= after.start for before, after in pairwise(ordered))
+    return "one after another" if apart else ""
 
 
 def _state_note(run: Run) -> str:
@@ -206,17 +226,25 @@ def _state_note(run: Run) -> str:
 
 def _basis_of_pass(run: Run, limits: tuple[LimitRow, ...], totals: tuple[StepRow, ...]) -> str:
     """What stands beside a verdict that has no reasons."""
-    count = sum(row.requests for row in totals)
-    failed = sum(row.failed for row in totals)
-    requests = f"{format_count(count)} requests, {format_share(failed / count)} failed" if count else "no requests"
     if run.comparison is not None:
         return rests_on(run.comparison)
+    count = sum(row.requests for row in totals)
+    failed = sum(row.failed for row in totals)
+    often = sum(each.spread.count > 1 for each in run.repeated)
+    if count:
+        found = f"{format_count(count)} requests, {format_share(failed / count)} failed"
+    elif run.loads:
+        found = "no requests"
+    else:
+        figures, how = (often, "repeated") if often else (len(run.repeated), "measured once")
+        found = f"{format_count(figures)} {'figure' if figures == 1 else 'figures'} {how}"
     held = [
         f"the {noun} holds" if count == 1 else f"all {count} {noun}s hold"
         for noun, count in (("threshold", len(limits)), ("budget", len(run.budgets)))
         if count
     ]
-    return f"{' and '.join(held) or 'no threshold was set'}; {requests}"
+    unset = "no budget was set" if often else "no threshold was set"
+    return f"{' and '.join(held) or unset}; {found}"
 
 
 def _iterations(run: Run) -> Iterations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from loadgate.measure.histogram import Histogram
@@ -34,7 +34,8 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One step. `rate` is per second of measured time; `failed` of its `requests` had no usable or expected reply.
+    """One step. `rate` is per second of measured time in which loads that send it ran. `failed` of its `requests` had no usable
+    or expected reply.
 
     `times` are from the planned start in an open model, else from the send; `service_p99` (ms) is always from the send.
     `commonest` is the failure met most: an error kind, or "status 503". `rank` 0 is the row most worth a look.
@@ -64,6 +65,7 @@ class _Found:
     failures: Counter[str] = field(default_factory=Counter)
     service: Histogram = field(default_factory=Histogram)
     latency: Histogram = field(default_factory=Histogram)
+    loads: set[str] = field(default_factory=set)
 
     def row(self, protocol: Protocol, name: str, seconds: float, *, open_model: bool) -> StepRow:
         service = Times.of(self.service)
@@ -87,13 +89,28 @@ def step_rows(run: Run, *, open_model: bool) -> tuple[tuple[StepRow, ...], tuple
     for protocol in PROTOCOLS:
         found, everything = _collect(run, protocol)
         steps += [
-            each.row(protocol, name, run.measured_seconds, open_model=open_model)
+            each.row(protocol, name, _seconds(run, each.loads), open_model=open_model)
             for name, each in found.items()
             if each.requests
         ]
         if everything.requests:
             totals.append(everything.row(protocol, "", run.measured_seconds, open_model=open_model))
     return _ranked(steps), tuple(totals)
+
+
+def _seconds(run: Run, names: Collection[str]) -> float:
+    """Measured seconds in which a load with one of `names` ran. The loads that were to end last ran as long as the run did."""
+    loads = [load for load in run.loads if load.name in names]
+    if len(loads) < len(names) or not all(load.length for load in run.loads):
+        return run.measured_seconds
+    last = max(load.end for load in run.loads)
+    seconds, at = 0.0, run.definition.warmup
+    for start, end in sorted((load.start, run.duration if load.end == last else load.end) for load in loads):
+        at = max(at, start)
+        if (until := min(end, run.duration)) > at:
+            seconds += until - at
+            at = until
+    return seconds
 
 
 def failure_of(tags: Mapping[str, str]) -> str:
@@ -109,6 +126,7 @@ def _collect(run: Run, protocol: Protocol) -> tuple[dict[str, _Found], _Found]:
         if total is None or metric not in (protocol.count, protocol.failed, protocol.service, protocol.latency):
             continue
         step = found.setdefault(series.tags.get("name", "(unnamed)"), _Found())
+        step.loads.add(series.tags.get("scenario", ""))
         for each in (step, everything):
             if isinstance(total, CounterTally):
                 each.requests += total.total

@@ -77,7 +77,7 @@ def render_verdict(report: Report, *, width: int, color: bool, unicode: bool = T
 def _head(report: Report, width: int) -> list[Line]:
     facts = report.facts
     single = len(facts.loads) == 1
-    words = facts.loads[0][1] if single else f"{len(facts.loads)} loads at once" if facts.loads else ""
+    words = facts.loads[0][1] if single else f"{len(facts.loads)} loads {facts.order}".rstrip() if facts.loads else ""
     first: list[tuple[str, Ink]] = [(facts.profile, Ink.BOLD)]
     taken = cells(clean(facts.profile))
     lines: list[Line] = [first]
@@ -97,7 +97,7 @@ def _head(report: Report, width: int) -> list[Line]:
         facts.model,
         f"{ran} of {length(facts.planned)}" if length(facts.planned) != ran and report.state_note else ran,
         f"{length(facts.warmup)} warm-up" if facts.warmup else "",
-        f"seed {facts.seed}",
+        f"seed {facts.seed}" if report.loaded else "",
         f"commit {facts.commit}" if facts.commit else "",
         facts.machine,
     ]
@@ -106,6 +106,8 @@ def _head(report: Report, width: int) -> list[Line]:
 
 
 def _steps(report: Report, width: int) -> list[Line]:
+    if not report.loaded:
+        return []
     if not report.totals:
         return [[("  nothing was measured", Ink.BAD)]]
     shown = [row for row in report.steps if row.rank < MOST_STEPS]
@@ -149,6 +151,8 @@ def _step_name(row: StepRow, count: int, *, mixed: bool) -> str:
 
 
 def _totals(report: Report, width: int) -> list[Line]:
+    if not report.loaded:
+        return []
     done, sent, users = report.iterations, report.transfer, report.users
     iterations = [f"{format_count(done.completed)} completed"]
     if done.failed:
@@ -304,6 +308,8 @@ def _used(row: LimitRow) -> str:
 
 
 def _generator(report: Report, width: int) -> list[Line]:
+    if not report.loaded:
+        return []
     generator = report.generator
     word, ink = ("✓ ok", Ink.GOOD) if generator.healthy else ("✗ not trusted", Ink.BAD)
     pieces = [
