@@ -178,6 +178,7 @@ def test_sigterm_goes_to_the_program_alone() -> None:
 import signal, subprocess, sys, time
 child = subprocess.Popen(["sleep", "60"])
 def end(*_):
+    time.sleep(0.3)
     print("child", child.poll(), flush=True)
     child.terminate()
     child.wait()
@@ -321,6 +322,7 @@ def test_close_stops_what_runs_also_when_it_is_cancelled(run: Runner) -> None:
             keeper = await Keeper.open()
             started = await keeper.start(python(SLEEP))
             await printed(keeper)
+            begun = time.perf_counter()
             closing = asyncio.ensure_future(keeper.close())
             await asyncio.sleep(0)
             if cancel:
@@ -328,6 +330,7 @@ def test_close_stops_what_runs_also_when_it_is_cancelled(run: Runner) -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await closing
             await asyncio.wait([closing])
+            assert time.perf_counter() - begun < 2.0
             assert not alive(started.pid)
             assert keeper._process.returncode == 0
 

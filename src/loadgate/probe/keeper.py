@@ -232,7 +232,7 @@ class Keeper:
         program = self._needed()
         assert program.end is not None
         end = program.end
-        return {"code": end.code, "signal": end.signal, "at": end.at, "lines": program.tail.lines()}
+        return {"code": end.code, "signal": end.signal, "at": end.at, "lines": program.last}
 
     def _stopped(self) -> Message:
         program = self._needed()
@@ -241,6 +241,8 @@ class Keeper:
             raise LoadgateError(
                 f"process {program.pid} could not be ended, not even with SIGKILL", "it waits for a device"
             )
+        program.drain_rest()
+        self._forget_output(program)
         return {
             "seconds": max(0.0, program.end.at - program.stopping.asked),
             "killed": program.stopping.killed,

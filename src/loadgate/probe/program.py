@@ -60,6 +60,8 @@ class Program:
     def __init__(self, argv: list[str], folder: str | None, env: dict[str, str]) -> None:
         self.tail = Tail()
         self.end: End | None = None
+        self.last: tuple[str, ...] = ()
+        """The last lines that were there at its end."""
         self.stopping: Stopping | None = None
         self.leftovers: set[int] = set()
         reader, writer = os.pipe()
@@ -85,6 +87,12 @@ class Program:
         self.tail.add(part)
         return bool(part)
 
+    def drain_rest(self) -> None:
+        """Take what is in the pipe already."""
+        for _ in range(_DRAINED):
+            if self.output is None or not self._more():
+                break
+
     def close_output(self) -> None:
         if self.output is not None:
             os.close(self.output)
@@ -98,9 +106,8 @@ class Program:
             return False
         code = os.waitstatus_to_exitcode(status)
         self.end = End(code if code >= 0 else None, -code if code < 0 else None, at)
-        for _ in range(_DRAINED):
-            if self.output is None or not self._more():
-                break
+        self.drain_rest()
+        self.last = self.tail.lines()
         return True
 
     def stop(self, patience: float) -> None:
