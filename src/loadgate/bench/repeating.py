@@ -50,13 +50,15 @@ class Outcome:
     error: LoadgateError | None = None
 
 
-async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outcome:
-    """Measure `case` as often as `policy` asks for, or until a repetition raises LoadgateError.
+async def repeat(
+    case: Case, policy: Policy, say: Callable[[str], None], now: Callable[[], float] = time.perf_counter
+) -> Outcome:
+    """Measure `case` as often as `policy` asks for, or until a repetition raises LoadgateError. `now` is in seconds.
 
     A cancellation ends the repetition under way, not the caller.
     """
     machine = Machine()
-    begun = time.perf_counter()
+    begun = now()
     rows: list[Row] = []
     interrupted = settled = False
     error: LoadgateError | None = None
@@ -67,7 +69,7 @@ async def repeat(case: Case, policy: Policy, say: Callable[[str], None]) -> Outc
             counted = rows[policy.warmups :]
             if not counted:
                 continue
-            standing = policy.standing(_deciding(case, counted), time.perf_counter() - begun)
+            standing = policy.standing(_deciding(case, counted), now() - begun)
             if len(counted) in policy.sizes and not standing.enough:
                 said = len(counted)
                 say(_progress(case, counted, policy))
