@@ -320,7 +320,7 @@ def test_close_stops_what_runs_also_when_it_is_cancelled(run: Runner) -> None:
     async def main() -> None:
         for cancel in (False, True):
             keeper = await Keeper.open()
-            started = await keeper.start(python(SLEEP))
+            started = await keeper.start(python(f"import subprocess\nsubprocess.Popen(['sleep', '60'])\n{SLEEP}"))
             await printed(keeper)
             begun = time.perf_counter()
             closing = asyncio.ensure_future(keeper.close())
