@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -134,9 +135,10 @@ def test_a_cancellation_ends_the_repetitions_and_not_the_caller(number: int) -> 
 
 def test_somebody_who_waits_is_told_how_far_it_is() -> None:
     made = Made(WILD)
-    made.run(least=10, most=20, width=0.05)
-    assert [line.partition(",")[0] for line in made.said] == [f"it: measured {n} times" for n in (10, 15, 20)]
-    assert made.said[0].endswith("% wide (wanted: 5.00 %)")
+    made.run(least=10, most=20, width=0.05, seconds=90.0)
+    assert made.said[0] == "it: to be measured 10 to 20 times, after 1 to warm up, 1m30s at most"
+    assert [line.partition(",")[0] for line in made.said[1:]] == [f"it: measured {n} times" for n in (10, 15, 20)]
+    assert made.said[1].endswith("% wide (wanted: 5.00 %)")
 
 
 def test_what_is_said_is_of_the_figure_that_is_known_least() -> None:
@@ -144,10 +146,10 @@ def test_what_is_said_is_of_the_figure_that_is_known_least() -> None:
     for made in (one, other):
         made.run(least=10, most=10)
     assert one.said == other.said
-    assert "nan" not in one.said[0] and "0 % wide" not in one.said[0]
+    assert "nan" not in one.said[1] and "0 % wide" not in one.said[1]
 
 
 def test_of_few_values_nothing_is_said_but_their_number() -> None:
     made = Made()
-    made.run(least=1, most=1)
-    assert made.said == ["it: measured 1 time"]
+    made.run(least=1, most=1, warmups=0, seconds=math.inf)
+    assert made.said == ["it: to be measured 1 time", "it: measured 1 time"]

@@ -170,13 +170,17 @@ def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
         starts = replace(starts or StartsSpec(), least=flags.starts, most=flags.starts)
     if flags.request is not None and starts is not None:
         starts = replace(starts, request=request_from_flag("--request", flags.request))
-    commands = {**spec.commands, **dict(map(_command, flags.commands))}
+    given: dict[str, StartSpec] = {}
+    for name, command in map(_command, flags.commands):
+        if name in given:
+            raise LoadgateError(f"--command: `{name}` is given twice", "give each command a name of its own")
+        given[name] = command
     return replace(
         spec,
         starts=starts,
         sizes=_sizes(spec.sizes, flags),
         script=flags.script or spec.script,
-        commands=commands,
+        commands={**spec.commands, **given},
         interval=spec.interval if flags.interval is None else interval_from_flag(flags.interval),
         time=spec.time if flags.time is None else duration_from_flag("--time", flags.time),
     )

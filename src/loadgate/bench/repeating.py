@@ -16,7 +16,7 @@ from loadgate.measure.repetition import Policy
 from loadgate.measure.spread import spread_of
 from loadgate.record.repeated import Repeated, repeated_of
 from loadgate.record.result import SeriesName
-from loadgate.units import format_share
+from loadgate.units import format_duration, format_share
 
 Row = Mapping[SeriesName, float]
 """What one repetition gave; a figure that could not be measured is not in it."""
@@ -63,6 +63,7 @@ async def repeat(
     interrupted = settled = False
     error: LoadgateError | None = None
     said = 0
+    say(_announcement(case, policy))
     try:
         while True:
             rows.append(await case.once())
@@ -113,6 +114,15 @@ def _values(rows: list[Row], series: SeriesName) -> list[float]:
 def _deciding(case: Case, rows: list[Row]) -> list[list[float]]:
     """The values of each figure that decides, without those that were never measured."""
     return [values for each in case.figures if each.decides and (values := _values(rows, each.series))]
+
+
+def _announcement(case: Case, policy: Policy) -> str:
+    """What whoever waits has to expect."""
+    often = f"{policy.least:,}" if policy.least == policy.most else f"{policy.least:,} to {policy.most:,}"
+    times = "time" if policy.most == 1 else "times"
+    first = f", after {policy.warmups:,} to warm up" if policy.warmups else ""
+    limit = f", {format_duration(policy.seconds)} at most" if math.isfinite(policy.seconds) else ""
+    return f"{case.name}: to be measured {often} {times}{first}{limit}"
 
 
 def _progress(case: Case, rows: list[Row], policy: Policy) -> str:
