@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def _copied(name: str, place: Path, programs: Path, *, makes: int) -> Iterator[E
     finally:
         for pid in example.processes():
             with suppress(ProcessLookupError):
-                os.kill(pid, 9)
+                os.kill(pid, signal.SIGKILL)
 
 
 def _made_by_runs(folder: str, names: list[str]) -> list[str]:
