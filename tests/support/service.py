@@ -3,8 +3,9 @@
     python service.py PORT [--open-after SECONDS] [--work SECONDS] [--reply-after SECONDS] [--hold BYTES] [--never]
                            [--deaf] [--leave] [--child SECONDS] [--print BYTES] [--die-after REQUESTS] [--account FILE]
 
-With `--account` it writes JSON when it ends and when its port opens: clock seconds of that, requests, CPU seconds of itself
-(`cpu_before` until its port was open) and of children it has waited for. Only the standard library, so that it starts fast.
+With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of its beginning, requests, CPU
+seconds of itself (`cpu_before` until its port was open) and of children it has waited for. Only the standard library, so that
+it starts fast.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def account(options: argparse.Namespace, opened: float, cpu_before: float) -> No
         used = os.times()
         text = json.dumps(
             {
+                "begun": options.begun,
                 "opened": opened,
                 "cpu_before": cpu_before,
                 "requests": Service.requests,

@@ -79,7 +79,7 @@ class Suite:
             if not self._repeated and self._loaded is None:
                 raise
             if not isinstance(error, Interrupted):
-                self.save(self._record(error.message.partition("\n")[0]))
+                self.save(self._record(_reason(error)))
                 raise InvalidRun(error.message, error.hint) from None
             self._interrupted = True
         if self._interrupted and not self._repeated and self._loaded is None:
@@ -206,6 +206,11 @@ class Suite:
             thresholds=(),
             verdict=Verdict(Word.PASS),
         )
+
+
+def _reason(error: LoadgateError) -> str:
+    """The error as one of a verdict's reasons: one line, without what the program printed."""
+    return error.message.partition("\n")[0].removesuffix(", and it printed:")
 
 
 def benchmark_case(script: Path, name: str, url: str | None) -> Case:
