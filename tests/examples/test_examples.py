@@ -29,12 +29,17 @@ from loadgate.record.run import Run
 from loadgate.record.verdict import Word
 from tests.support.command import Done, loadgate, until
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found in /proc")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found in /proc"),
+    pytest.mark.timeout(240),
+]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PORTS = re.compile(r"\b80(?:00|80|81)\b")
 BENCH = ("--starts", "3", "--time", "1s", "--duration", "1s")
 """Enough for every budget, and not for settled figures."""
+TRIES = 3
+"""A machine so busy that the generator is late says nothing of the example, and Loadgate says so."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,17 @@ class Example:
     def __call__(self, *arguments: str) -> Done:
         return loadgate(*arguments, cwd=self.folder, env={"PATH": self.path}, timeout=55.0)
 
+    def measured(self, *arguments: str) -> Done:
+        """Run it, again if the generator was late."""
+        for _ in range(TRIES):
+            done = self(*arguments, "--store", "none")
+            if not done.last.startswith("INVALID  the generator was late"):
+                break
+        return done
+
     def passes(self, *arguments: str) -> Run:
         """Run it, and see that it passed with every budget measured and nothing left behind. Its record."""
-        done = self(*arguments, "--store", "none")
+        done = self.measured(*arguments)
         assert (done.code, done.last.split()[0]) == (0, "PASS"), done.out + done.err
         run = read_run(self.folder / "loadgate-out")
         assert run.budgets
@@ -192,7 +205,7 @@ def test_a_service_that_became_worse_breaks_its_budget(
     service: Example, name: str, old: str, new: str, budget: str
 ) -> None:
     service.replace(name, old, new.replace("{old}", old))
-    done = service("run", "smoke", "--store", "none")
+    done = service.measured("run", "smoke")
     assert (done.code, done.last.split()[0]) == (1, "FAIL"), done.out + done.err
     assert budget in done.last
     assert not service.processes()
@@ -210,7 +223,7 @@ def test_an_nginx_that_became_worse_breaks_its_budget(
     nginx: Example, name: str, old: str, new: str, budget: str
 ) -> None:
     nginx.replace(name, old, new)
-    done = nginx("run", "smoke", "--store", "none")
+    done = nginx.measured("run", "smoke")
     assert (done.code, done.last.split()[0]) == (1, "FAIL"), done.out + done.err
     assert f"budget resources {budget}" in done.last
 
