@@ -2,10 +2,12 @@
 
     python service.py PORT [--open-after SECONDS] [--work SECONDS] [--reply-after SECONDS] [--hold BYTES] [--never]
                            [--deaf] [--leave] [--child SECONDS] [--print BYTES] [--die-after REQUESTS] [--account FILE]
+                           [--since UNIX]
 
-With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of its beginning, requests, CPU
-seconds of itself (`cpu_before` until its port was open) and of children it has waited for. Only the standard library, so that
-it starts fast.
+The port opens `--open-after` the first line, or after `--since`, Unix seconds: with that, Python's own start is no part of it.
+
+With `--account` it writes JSON when it ends and when its port opens: clock seconds of that, requests, CPU seconds of itself
+(`cpu_before` until its port was open) and of children it has waited for. Only the standard library, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -61,7 +63,6 @@ def account(options: argparse.Namespace, opened: float, cpu_before: float) -> No
         used = os.times()
         text = json.dumps(
             {
-                "begun": options.begun,
                 "opened": opened,
                 "cpu_before": cpu_before,
                 "requests": Service.requests,
@@ -104,7 +105,7 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
-    for name in ("--open-after", "--work", "--reply-after", "--child"):
+    for name in ("--open-after", "--work", "--reply-after", "--child", "--since"):
         parser.add_argument(name, type=float, default=0.0)
     for name in ("--hold", "--print", "--die-after"):
         parser.add_argument(name, type=int, default=0)
@@ -112,7 +113,7 @@ def main() -> None:
         parser.add_argument(name, action="store_true")
     parser.add_argument("--account")
     options = parser.parse_args()
-    options.begun = time.perf_counter()
+    options.begun = time.perf_counter() - (time.time() - options.since if options.since else 0.0)
     held = bytearray(options.hold)
     held[::4096] = b"x" * len(held[::4096])
     if options.leave:
