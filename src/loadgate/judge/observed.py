@@ -24,13 +24,7 @@ FEWEST_AVERAGED: Final = needed(0.5)
 
 MEGABYTE: Final = 1e6
 
-_NAMES: Final[Mapping[str, Protocol]] = {
-    "grpc": Protocol("grpc", "grpc_reqs", "grpc_req_failed", "grpc_req_duration", "grpc_req_latency"),
-    "graphql": Protocol("graphql", "graphql_reqs", "graphql_req_failed", "graphql_req_duration", "graphql_req_latency"),
-    "websocket": Protocol("websocket", "ws_msgs_sent", "ws_req_failed", "ws_message_duration", "ws_message_latency"),
-    **{protocol.name: protocol for protocol in PROTOCOLS},
-}
-"""k6's names where k6 has one."""
+_NAMES: Final[Mapping[str, Protocol]] = {protocol.name: protocol for protocol in PROTOCOLS}
 
 _CONNECTING: Final = "ws_connecting"
 _TYPICAL: Final = 95.0

@@ -19,6 +19,7 @@ from loadgate.measure.cells import Cells
 from loadgate.measure.groups import Groups
 from loadgate.measure.histogram import Floats, Histogram, Indices
 from loadgate.measure.metric import BUILTIN, Metric
+from loadgate.measure.protocols import GRAPHQL, GRPC, WEBSOCKET
 from loadgate.measure.tally import CounterTally, RateTally, Tally, TrendTally, put
 
 ROW: Final = struct.Struct("@i4xqqddddd")
@@ -71,7 +72,16 @@ _PROTOCOLS: Final = {
             SENDING: BUILTIN["http_req_sending"],
         },
         {phase: BUILTIN[f"http_req_{phase}"] for phase in PHASES},
-    )
+    ),
+    **{
+        protocol.name: _Names(
+            BUILTIN[protocol.count],
+            BUILTIN[protocol.failed],
+            {DURATION: BUILTIN[protocol.service], LATENCY: BUILTIN[protocol.latency]},
+            {},
+        )
+        for protocol in (GRPC, WEBSOCKET, GRAPHQL)
+    },
 }
 
 

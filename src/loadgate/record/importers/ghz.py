@@ -15,11 +15,12 @@ import msgspec
 
 from loadgate.measure import estimate
 from loadgate.measure.histogram import Histogram
+from loadgate.measure.protocols import GRPC
 from loadgate.record.digest import digest
 from loadgate.record.importers import summary_report
 from loadgate.record.importers.foreign import foreign_result, moment
 from loadgate.record.importers.format import Format
-from loadgate.record.importers.requests import GRPC, STATISTICS, Requests, run_id, statistic
+from loadgate.record.importers.requests import STATISTICS, Requests, run_id, statistic
 from loadgate.record.importers.source import Source
 from loadgate.record.importers.table import Table, header
 from loadgate.record.importers.text import Report, runs

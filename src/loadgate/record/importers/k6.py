@@ -17,13 +17,13 @@ from loadgate.measure.metric import BUILTIN, Direction
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.record.importers.foreign import foreign_result
 from loadgate.record.importers.format import Format
-from loadgate.record.importers.requests import GRPC, STATISTICS
+from loadgate.record.importers.requests import STATISTICS
 from loadgate.record.importers.source import Source
 from loadgate.record.result import Figure, Result, SeriesName
 from loadgate.record.verdict import Word
 
 OF_REQUESTS: Final = frozenset(
-    name for each in (*PROTOCOLS, GRPC) for name in (each.count, each.failed, each.service, each.latency)
+    name for each in PROTOCOLS for name in (each.count, each.failed, each.service, each.latency)
 )
 UNITS: Final = {"time": "ms", "data": "bytes"}
 """By what a metric `contains`, as k6 says."""

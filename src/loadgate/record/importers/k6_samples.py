@@ -17,10 +17,11 @@ import msgspec
 
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import BUILTIN, Kind, Metric
+from loadgate.measure.protocols import GRPC
 from loadgate.record.importers.foreign import foreign_result, moment
 from loadgate.record.importers.format import Format
 from loadgate.record.importers.k6 import OF_REQUESTS, UNITS, direction_of, followed
-from loadgate.record.importers.requests import GRPC, run_id
+from loadgate.record.importers.requests import run_id
 from loadgate.record.importers.source import Source
 from loadgate.record.importers.table import Table, header
 from loadgate.record.importers.timeline import Timeline

@@ -14,12 +14,9 @@ from urllib.parse import urlsplit
 from loadgate.errors import redact_url
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import Direction
-from loadgate.measure.protocols import PROTOCOLS, Protocol
+from loadgate.measure.protocols import HTTP, Protocol
 from loadgate.record.importers.source import Source
 from loadgate.record.result import Figure, SeriesName
-
-HTTP: Final = PROTOCOLS[0]
-GRPC: Final = Protocol("grpc", "grpc_reqs", "grpc_req_failed", "grpc_req_duration", "grpc_req_latency")
 
 STATISTICS: Final = ("avg", "p50", "p90", "p95", "p99", "p99.9")
 """What is followed of a distribution: the extremes depend on how long a run was, and the rest adds nothing."""

@@ -21,7 +21,7 @@ from loadgate.measure.groups import Groups
 from loadgate.measure.histogram import Floats, Histogram
 from loadgate.measure.metric import Direction, Kind, Metric
 from loadgate.measure.names import OTHER, Names
-from loadgate.measure.protocols import PROTOCOLS, Protocol
+from loadgate.measure.protocols import HTTP, Protocol
 from loadgate.measure.tally import CounterTally, RateTally, Tally, TrendTally
 from loadgate.measure.windows import Window
 from loadgate.record.figures import figures_of, into_blocks
@@ -43,7 +43,6 @@ _LARGEST: Final = 1e18
 _GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
 """The fractions of its multiples are spread the most evenly (Kronecker sequence; Niederreiter 1992)."""
 
-HTTP: Final = PROTOCOLS[0]
 
 _Maker = Callable[[Histogram, Histogram], list[tuple[int, Tally]]]
 """What the samples of a piece are worth to each series: of those that are not flagged, and of those that are."""
