@@ -118,3 +118,14 @@ def test_a_step_of_two_loads_has_the_time_of_both_once() -> None:
         for each in run.series
     )
     assert rates(replace(run, series=both))["GET /both"] == pytest.approx(200 / 5)
+
+
+def test_without_a_load_nobody_planned_how_long_it_takes() -> None:
+    report = build_report(replace(unloaded(), state=RunState.INTERRUPTED))
+    assert report.state_note == "interrupted after 1m: the figures are of that part alone"
+    assert "interrupted after 9s of 20s planned" in build_report(planned_for(20.0)).state_note
+
+
+def planned_for(seconds: float) -> Run:
+    run = loaded(("a", 0.0, seconds))
+    return replace(run, state=RunState.INTERRUPTED, definition=replace(run.definition, planned_duration=seconds))

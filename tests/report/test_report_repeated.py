@@ -90,10 +90,10 @@ def test_what_did_not_settle_is_named_with_what_can_be_done_the_same_advice_once
     advice = ("set the governor `performance`",)
     shaky = [repeated("", "ns", [100.0, 200.0], step, settled=False, advice=advice) for step in ("a", "b")]
     text = shown(*shaky, repeated("", "ns", [1.0, 1.0], "c"))
-    assert "not settled when time was up: a, b" in text
+    assert "not settled at the end: a, b" in text
     assert text.count("governor") == 1
     assert "- a, b: set the governor" in text
-    assert "not settled when time was up: all figures" in shown(*shaky)
+    assert "not settled at the end: all figures" in shown(*shaky)
     rows = repeated_rows(replace(SAMPLES["empty"](), repeated=tuple(shaky)))
     assert any(ink is Ink.DOUBT for line in repeated_lines(rows, 100) for _, ink in line)
 

@@ -214,7 +214,8 @@ def _order(loads: Sequence[LoadRecord]) -> str:
 
 
 def _state_note(run: Run) -> str:
-    after = f"after {length(run.duration)} of {length(run.definition.planned_duration)} planned"
+    planned = run.definition.planned_duration
+    after = f"after {length(run.duration)}" + (f" of {length(planned)} planned" if run.duration < planned else "")
     if run.state is RunState.INTERRUPTED:
         return f"interrupted {after}: the figures are of that part alone"
     if run.state is RunState.RUNNING:

@@ -186,7 +186,7 @@ def _doubts(rows: Sequence[RepeatedRow], width: int) -> list[Line]:
     unsettled = [row.name for row in rows if not row.settled]
     if unsettled:
         which = "all figures" if len(unsettled) == len(rows) > 1 else ", ".join(unsettled)
-        text = f"not settled when time was up: {which}"
+        text = f"not settled at the end: {which}"
         lines += [[("  " + row, Ink.DOUBT)] for row in wrap(text, width - 2)]
     for text, names in told.items():
         which = "" if len(names) == len(rows) else f"{', '.join(names)}: "
