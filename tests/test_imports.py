@@ -13,7 +13,7 @@ LINES = (
     ("_version", "masks"),
     ("errors",),
     ("units", "clock"),
-    ("config", "measure", "probe"),
+    ("config", "measure", "probe", "http2"),
     ("clients", "record"),
     ("script", "store", "judge"),
     ("load", "report"),
