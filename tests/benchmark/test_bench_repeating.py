@@ -84,8 +84,9 @@ def test_what_does_not_decide_is_measured_along() -> None:
 def test_what_never_settles_ends_at_the_most_and_says_why() -> None:
     found = Made(WILD, STEADY).run(least=10, most=23)
     assert counts(found) == [23, 23, 23]
-    time, memory, _ = found.repeated
+    time, memory, side = found.repeated
     assert not time.settled and time.advice
+    assert side.settled and not side.advice, "nobody asked for it to be known"
     assert memory.settled, "it is known by itself"
 
 

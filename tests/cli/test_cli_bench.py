@@ -334,16 +334,20 @@ def test_a_command_that_became_twice_as_slow_fails_and_is_measured_again(bench: 
 # -- what goes wrong
 
 
-def test_a_program_that_dies_at_its_third_start(bench: Bench) -> None:
-    count = bench.folder / "count"
-    bench.folder.joinpath("run.sh").write_text(
-        f"echo >> {count}\nif [ $(wc -l < {count}) -eq 3 ]; then echo no more cheese; exit 9; fi\n"
-        f"exec {' '.join(bench.command())}\n"
+def at_third(bench: Bench, what: str, least: int = 2) -> None:
+    """A project whose target is the service, but for its third start: then it is the shell's `what`."""
+    count, script = bench.folder / "count", bench.folder / "run.sh"
+    script.write_text(
+        f"echo >> {count}\nif [ $(wc -l < {count}) -eq 3 ]; then {what}; fi\nexec {' '.join(bench.command())}\n"
     )
     bench.folder.joinpath("loadgate.yml").write_text(
-        f"target: {{url: '{bench.url}', start: [sh, {bench.folder / 'run.sh'}]}}\n"
-        "bench: {starts: {requests: 5}, warmup: 0}\n"
+        f"target: {{url: '{bench.url}', start: [sh, {script}]}}\n"
+        f"bench:\n  starts: {{least: {least}, most: {least}, requests: 5}}\n  warmup: 0\n"
     )
+
+
+def test_a_program_that_dies_at_its_third_start(bench: Bench) -> None:
+    at_third(bench, "echo no more cheese; exit 9", least=10)
     done = bench.run()
     assert done.code == 3, done.out + done.err
     assert "start 3: the target ended before it was ready: exit code 9, and it printed:" in done.err
@@ -505,6 +509,23 @@ def test_ctrl_c_in_the_load_keeps_the_starts(bench: Bench) -> None:
     run = bench.record
     assert run.state is RunState.INTERRUPTED and run.loads
     assert next(each for each in run.repeated if each.series.metric == "target_startup_time").spread.count == 2
+
+
+def test_ctrl_c_before_the_load_keeps_the_starts(bench: Bench) -> None:
+    at_third(bench, f"exec {' '.join(bench.command('--never'))}")
+    path = bench.folder / "loadgate.yml"
+    path.write_text(path.read_text() + "  sizes: {request: POST /, bytes: [5]}\n")
+    process = start("bench", "--store", "none", cwd=bench.folder)
+    try:
+        until(lambda: any(b"--never" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in with_word(bench.mark)))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 130, out + err
+    finally:
+        process.kill()
+        process.wait()
+    assert bench.nothing_is_left()
+    assert {each.spread.count for each in bench.record.repeated} == {2}
 
 
 def test_nothing_outlives_a_bench_that_is_killed(bench: Bench) -> None:

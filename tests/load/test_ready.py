@@ -116,6 +116,29 @@ def test_what_it_said_last_is_told() -> None:
         asyncio.run(go())
 
 
+def test_a_port_that_refuses_is_not_open() -> None:
+    async def go() -> tuple[float, Readiness | None]:
+        port, over = free_port(), asyncio.Event()
+
+        async def reply_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            writer.close()
+            await writer.wait_closed()
+            over.set()
+
+        asked = asyncio.create_task(ask(f"http://127.0.0.1:{port}", ReadySpec()))
+        await asyncio.sleep(0.2)
+        async with await asyncio.start_server(reply_once, "127.0.0.1", port):
+            since, found, _ = await asked
+            await over.wait()
+        return since, found
+
+    since, found = asyncio.run(go())
+    assert found is not None and found.questions > 10
+    assert since + 0.19 <= found.port_open <= found.answered
+
+
 def test_a_program_that_has_ended_is_not_asked_any_more() -> None:
     calls = []
 
