@@ -17,6 +17,7 @@ LINES = (
     ("clients", "record"),
     ("script", "store", "judge"),
     ("load", "report"),
+    ("flags",),
     ("plan", "program", "interruption"),
     ("session", "reference", "gate", "history", "importing"),
     ("bench",),

@@ -8,7 +8,8 @@ import pytest
 
 from loadgate.config.load import Executor
 from loadgate.errors import ConfigError, LoadgateError
-from loadgate.plan import Flags, Plan, every_plan, make_plan
+from loadgate.flags import Flags
+from loadgate.plan import Plan, every_plan, make_plan
 
 PROJECT = """
 target: {url: "http://127.0.0.1:9"}

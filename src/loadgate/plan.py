@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -24,12 +23,11 @@ from loadgate.config.gate import GateSpec
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_project
 from loadgate.config.source import parse_source
-from loadgate.config.start import ready_from_flag, start_from_flag, watch_from_flag
 from loadgate.config.steps import requests_of
-from loadgate.config.target import FRAMING, TargetSpec, target_from_url
-from loadgate.config.threshold_grammar import ThresholdError, parse_threshold
-from loadgate.config.thresholds import Threshold, check_thresholds
-from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest, redact_url
+from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.config.thresholds import check_thresholds
+from loadgate.errors import ConfigError, LoadgateError, Problem, nearest, redact_url
+from loadgate.flags import Flags, body_of, check_texts, flags_profile, headers_of, thresholds_of, with_program
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
@@ -41,42 +39,6 @@ _SOMEWHERE: Final = "http://127.0.0.1"
 
 _PIPES: Final = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 """Where files begin that a shell gives (`<(generate)`): somebody writes at their other end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What the command line says; None (or nothing): not given. Texts as typed."""
-
-    what: str | None = None
-    config: Path | None = None
-    url: str | None = None
-    method: str | None = None
-    headers: tuple[str, ...] = ()
-    body: str | None = None
-    vus: int | None = None
-    duration: str | None = None
-    rate: str | None = None
-    stages: tuple[str, ...] = ()
-    iterations: int | None = None
-    max_vus: int | None = None
-    warmup: str | None = None
-    thresholds: tuple[str, ...] = ()
-    seed: int | None = None
-    budgets: Path | None = None
-    start: str | None = None
-    ready: str | None = None
-    watch: str | None = None
-
-    @property
-    def url_alone(self) -> bool:
-        """Whether that very URL is to be requested, and no file says what to do."""
-        return self.url is not None and self.what is None and self.config is None
-
-    @property
-    def say_load(self) -> bool:
-        """Whether they say how much load, which then stands instead of what a profile says."""
-        given = (self.vus, self.duration, self.rate, self.iterations, self.max_vus)
-        return bool(self.stages) or any(value is not None for value in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +60,7 @@ class Plan:
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
-    _check_texts(flags)
+    check_texts(flags)
     project = _project(flags, env)
     if (flags.method or flags.body is not None) and not flags.url_alone:
         given = "--method" if flags.method else "--body"
@@ -145,25 +107,6 @@ def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
     return [_checked(_with_budgets(plan, project, None, env)) for plan in plans]
 
 
-def _check_texts(flags: Flags) -> None:
-    """Raise ConfigError for bytes that are no text: only a body may hold them. Python hands them over as surrogates."""
-    for each in fields(flags):
-        value = getattr(flags, each.name)
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str | Path) and each.name != "body" and not _is_text(str(text)):
-                what = "the profile or script" if each.name == "what" else f"--{each.name.rstrip('s')}"
-                note = "in a URL, write such bytes as %FF" if each.name == "url" else "give text in UTF-8"
-                raise ConfigError([Problem(f"{what} holds bytes that are no UTF-8", note=note)])
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _need_file(path: Path) -> None:
     """Raise LoadgateError for what would be waited for, or read without end: a pipe, a device. What is not there is said
     by whoever reads it."""
@@ -199,7 +142,7 @@ def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
 
 def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Plan:
     if flags.what is None and flags.say_load and len(project.profiles) != 1:
-        profile = _flags_profile(flags)
+        profile = flags_profile(flags)
     else:
         profile = _profile_of(project, flags.what)
     if project.target.url is None and flags.url is None:
@@ -243,7 +186,7 @@ def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
     full = path.absolute()  # the script may change the working folder
     read = (full,) if project is None else (full, project.path.absolute())
     script = load_script(path)
-    profile = _flags_profile(flags) if script.options is None else _options_profile(path, script)
+    profile = flags_profile(flags) if script.options is None else _options_profile(path, script)
     target = project.target if project is not None else TargetSpec()
     return Plan(replace(profile, name=path.stem), script, target, does=_texts([full]), files=read)
 
@@ -272,12 +215,12 @@ def _options_profile(path: Path, script: Script) -> Profile:
 def _url_plan(flags: Flags, url: str) -> Plan:
     """One request, again and again. What stands before its path is the target."""
     base = target_from_url(url.partition("#")[0].partition("?")[0])
-    method, headers, body = (flags.method or "GET").upper(), _headers(flags.headers), _body(flags)
+    method, headers, body = (flags.method or "GET").upper(), headers_of(flags.headers), body_of(flags)
     _try_request(base, method, url, headers=headers, body=body)
     script = url_script(url, method=method, headers=headers, body=body)
     names = sorted(name.lower() for name in headers)
     said = {"method": method, "url": redact_url(url), "headers": names, "body": flags.body}
-    return Plan(_flags_profile(flags), script, base, does=said)
+    return Plan(flags_profile(flags), script, base, does=said)
 
 
 def _standard_plan(env: Mapping[str, str]) -> Plan:
@@ -311,96 +254,21 @@ def _with_flags(plan: Plan, flags: Flags) -> Plan:
     """`plan` with what the command line says over what the files say."""
     profile, target = plan.profile, plan.target
     if flags.say_load:
-        said = _flags_profile(flags)
+        said = flags_profile(flags)
         profile = replace(profile, loads=said.loads)
     if flags.warmup is not None:
-        profile = replace(profile, warmup=_flags_profile(flags).warmup)
+        profile = replace(profile, warmup=flags_profile(flags).warmup)
     if flags.seed is not None:
         profile = replace(profile, seed=flags.seed)
     if flags.thresholds:
-        profile = replace(profile, thresholds=(*profile.thresholds, *_thresholds(flags.thresholds)))
+        profile = replace(profile, thresholds=(*profile.thresholds, *thresholds_of(flags.thresholds)))
     if flags.url is not None and not flags.url_alone:  # files say what to do, the flag says where
         target = replace(target, url=target_from_url(flags.url).url)
     if flags.headers:
-        target = replace(target, headers={**target.headers, **_headers(flags.headers)})
-    return replace(plan, profile=profile, target=_with_program(target, flags, embedded=plan.embedded))
-
-
-def _with_program(target: TargetSpec, flags: Flags, *, embedded: bool) -> TargetSpec:
-    """`target` with what the command line says of its program."""
-    if flags.start is not None:
-        target = replace(target, start=start_from_flag(flags.start))
-    if flags.ready is not None:
-        if target.start is None:
-            raise LoadgateError("--ready without --start", "it is about a program that Loadgate starts")
-        target = replace(target, ready=replace(target.ready, path=ready_from_flag(flags.ready).path))
-    if flags.watch is not None:
-        target = replace(target, watch=watch_from_flag(flags.watch))
-    if target.start is not None and (embedded or target.url is None):
-        raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
-    return target
-
-
-def _flags_profile(flags: Flags) -> Profile:
-    return profile_from_flags(
-        vus=flags.vus,
-        duration=flags.duration,
-        rate=flags.rate,
-        stages=flags.stages,
-        iterations=flags.iterations,
-        max_vus=flags.max_vus,
-        warmup=flags.warmup,
-        seed=flags.seed,
+        target = replace(target, headers={**target.headers, **headers_of(flags.headers)})
+    return replace(
+        plan, profile=profile, target=with_program(target, start=flags.start, ready=flags.ready, watch=flags.watch)
     )
-
-
-def _body(flags: Flags) -> bytes | None:
-    """The bytes that were given, whatever they say in the locale's encoding."""
-    return None if flags.body is None else os.fsencode(flags.body)
-
-
-def _headers(lines: Sequence[str]) -> dict[str, str]:
-    """`Name: value` texts as curl and hey take them. Raises ConfigError."""
-    found: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise ConfigError(
-                [Problem("--header must be `Name: value`", note="for example --header 'accept: text/html'")]
-            )
-        if name.strip().lower() in FRAMING:
-            note = "Loadgate writes it itself, for the body it sends"
-            raise ConfigError([Problem(f"--header `{name.strip()}` cannot be set", note=note)])
-        found[name.strip()] = value.strip()
-    return found
-
-
-def _thresholds(texts: Sequence[str]) -> list[Threshold]:
-    """`metric: expression` texts. Raises ConfigError with a caret for each that is wrong."""
-    problems: list[Problem] = []
-    found: list[Threshold] = []
-    for text in texts:
-        metric, expression = _split_threshold(text)
-        if not expression:
-            note = "for example --threshold 'http_req_duration: p(95)<500'"
-            problems.append(Problem(f"--threshold `{text}` must be `metric: expression`", note=note))
-            continue
-        whole = Span("--threshold", 1, 1, len(text), (text,))
-        place = whole.part(text, text.rindex(expression), len(expression))
-        key = whole.part(text, text.index(metric), len(metric))
-        try:
-            found.append(parse_threshold(metric, expression, span=place, key_span=key))
-        except ThresholdError as error:
-            problems.append(error.problem(key if error.text == metric else place))
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-def _split_threshold(text: str) -> tuple[str, str]:
-    """Metric and expression; a selector in braces has colons of its own."""
-    at = text.find(":", text.find("}") + 1)
-    return (text, "") if at < 0 else (text[:at].strip(), text[at + 1 :].strip())
 
 
 def _checked(plan: Plan) -> Plan:

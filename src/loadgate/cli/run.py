@@ -91,7 +91,8 @@ def run(
 
     With no configuration at all this starts Loadgate's own target and runs a short standard test on it.
     """
-    from loadgate.plan import Flags, make_plan, working_folder
+    from loadgate.flags import Flags
+    from loadgate.plan import make_plan, working_folder
 
     home = working_folder()
     flags = Flags(
