@@ -27,6 +27,8 @@ class ErrorKind(StrEnum):
     """The body of the reply is larger than what is kept of one, or becomes so when its coding is undone."""
     PROTOCOL = "protocol"
     """The reply is not what the protocol allows."""
+    GRAPHQL = "graphql"
+    """The reply holds errors of GraphQL's, whatever its status."""
 
 
 class ExchangeError(Exception):
@@ -38,6 +40,22 @@ class ExchangeError(Exception):
     def __init__(self, kind: ErrorKind, text: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+class BodyError(ValueError):
+    """The body of a reply is not what its content coding says, or too large to be unpacked."""
+
+    def __init__(self, text: str, kind: ErrorKind = ErrorKind.PROTOCOL) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a reply that came whole is of no use: the counter it goes to, and the sample shown to the user."""
+
+    kind: ErrorKind
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
+from loadgate.config.graphql import GraphqlSpec, read_graphql
 from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
@@ -76,6 +77,7 @@ class TargetSpec:
     watch: WatchSpec | None = None
     metrics: ScrapeSpec | None = None
     """What is read from its own metrics page."""
+    graphql: GraphqlSpec = field(default_factory=GraphqlSpec)
 
     @property
     def watched(self) -> bool:
@@ -88,7 +90,7 @@ class TargetSpec:
             f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
             f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r}, "
             f"start={self.start!r}, ready={self.ready!r}, stop={self.stop!r}, watch={self.watch!r}, "
-            f"metrics={self.metrics!r})"
+            f"metrics={self.metrics!r}, graphql={self.graphql!r})"
         )
 
 
@@ -116,6 +118,7 @@ def read_target(node: Node, place: Place) -> TargetSpec:
         stop=own.take("stop", fields.positive(fields.duration), STOP),
         watch=own.take("watch", read_watch, None),
         metrics=own.take("metrics", read_scrape, None),
+        graphql=own.take("graphql", read_graphql, GraphqlSpec()),
     )
     own.done()
     if target.start is None:

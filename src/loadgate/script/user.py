@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadgate.script.failure import describe
 
 if TYPE_CHECKING:
+    from loadgate.clients.graphql.client import GraphqlClient
     from loadgate.clients.http.client import HttpClient
     from loadgate.script.ledger import Ledger
     from loadgate.script.shared import Shared
@@ -33,14 +34,15 @@ class StopUser(Exception):
 class User:
     """One virtual user. An instance belongs to one run and is made by it.
 
-    Attributes: `http` (the client: own connections, own cookies), `id` (from 1), `iteration` (from 0), `env`
-    (environment of the run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the
+    Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `id`
+    (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the
     run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
     """
 
-    __slots__ = ("_random", "env", "http", "id", "iteration", "ledger", "positions", "shared", "turn")
+    __slots__ = ("_graphql", "_random", "env", "http", "id", "iteration", "ledger", "positions", "shared", "turn")
 
     def __init__(self, shared: Shared, ledger: Ledger, http: HttpClient, id: int, env: Mapping[str, str]) -> None:
+        self._graphql: GraphqlClient | None = None
         self._random: Random | None = None
         self.env = env
         self.http = http
@@ -56,6 +58,15 @@ class User:
     @property
     def scenario(self) -> str:
         return self.ledger.tags.get("scenario", "")
+
+    @property
+    def graphql(self) -> GraphqlClient:
+        """Queries and mutations to the target's endpoint; `user.graphql.at(url)` for another one."""
+        if self._graphql is None:
+            from loadgate.clients.graphql.client import GraphqlClient
+
+            self._graphql = GraphqlClient(self.http, self.shared.http.graphql)
+        return self._graphql
 
     @property
     def setup_data(self) -> Any:

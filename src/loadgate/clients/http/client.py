@@ -15,6 +15,7 @@ from loadgate.clients.http.pool import ConnectionPool
 from loadgate.clients.http.request import CREDENTIALS, Auth, Request, encode_body, header_line
 from loadgate.clients.http.response import Headers, Response
 from loadgate.clients.http.stack import Context, HttpStack
+from loadgate.clients.http.step import Judge
 
 _PREPARED: Final = 4096
 """Prepared requests kept per context; URLs with ids in them would otherwise be kept for ever."""
@@ -167,10 +168,12 @@ class HttpClient(ConnectionPool):
         timeout: float | None = None,
         redirects: int | None = None,
         keeps_body: bool = True,
+        judge: Judge | None = None,
     ) -> Request:
         """Make a request to be sent many times, by this user or by any other of the run.
 
-        `keeps_body` False: nobody will read the bodies of its replies, so they need not be kept in memory.
+        With a `judge` its replies are looked into, and count for the judge's protocol. `keeps_body` False: nobody will read
+        the bodies of its replies, so they need not be kept in memory.
         """
         builder = self.stack.builder
         if name is None:
@@ -178,7 +181,7 @@ class HttpClient(ConnectionPool):
         return builder.build(
             method,
             url,
-            self.context.step(method, name, expected),
+            self.context.step(method, name, expected, judge),
             headers=headers,
             body=body,
             content_type=content_type,

@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
                     head = parse_head(data[:cut])
                     whole = head.plain and len(data) == cut + 4 + head.length and not self._slow
                     if whole and (not head.length or request.method != "HEAD"):
-                        self._complete(request, request.step.plain(head), data, end)
+                        self._complete(request, request.step.plain(head, data), data, end)
                         return
                 self._reader = ReplyReader(bodiless=request.method == "HEAD", keep=request.keeps_body)
             self._read(self._reader, request, data, end)
@@ -222,13 +222,13 @@ class Connection(asyncio.Protocol):
         head = reader.head
         assert head is not None
         following = self._pool.following(request, head) if head.redirect else None
-        series, ok = request.step.hop(head.status) if following else request.step.outcome(head.status)
         times = (self._planned, self._start, self._first, end)
-        sending = self._sending(self._first)
-        self._record(series, len(self._wire), self._received, *times, sending)
         body = reader.body
         kind = CodedResponse if head.encoding and body else Response
-        response = kind(request, head.status, ok, head, body, 0, *times)
+        response = kind(request, head.status, False, head, body, 0, *times)
+        series, response.ok = request.step.hop(head.status) if following else request.step.whole(response)
+        sending = self._sending(self._first)
+        self._record(series, len(self._wire), self._received, *times, sending)
         if self._marks is not None or self._slow:
             response._phases = self._record_phases(series, sending)
         waiter = self._waiter

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from loadgate.clients.base import ErrorKind, ExchangeError, Timings
+from loadgate.clients.base import BodyError, ErrorKind, ExchangeError, Timings
 from loadgate.clients.http.coding import decode_body
 from loadgate.clients.http.head import Head
 from loadgate.clients.http.request import Request
@@ -16,10 +16,6 @@ from loadgate.clients.http.request import Request
 _NO_PHASES = (0.0, 0.0, 0.0, 0.0)
 _NO_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Python decodes these like charsets, but no text is sent in them, and a long one holds the loop for minutes."""
-
-
-class BodyError(ValueError):
-    """The body of a reply is not what its content coding says, or too large to be unpacked."""
 
 
 class Headers(Mapping[str, str]):
@@ -163,6 +159,6 @@ class CodedResponse(Response, gc=False, eq=False):
             except ExchangeError as error:
                 self._fault = str(error)
                 self.request.step.spoiled(error)
-                raise BodyError(self._fault) from None
+                raise BodyError(self._fault, error.kind) from None
             self._data = b""
         return self._plain

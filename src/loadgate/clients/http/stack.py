@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from loadgate.clients.http.request import Auth, Request, RequestBuilder, RequestDefaults
-from loadgate.clients.http.step import Step
+from loadgate.clients.http.step import Judge, Step
 from loadgate.clients.transport import Connector, TlsOptions
+from loadgate.config.graphql import PATH as GRAPHQL_PATH
 from loadgate.config.target import BasicAuth, TargetSpec
 from loadgate.measure.recorder import Recorder
 
@@ -25,23 +26,26 @@ class Context:
 
     def __init__(self, recorder: Recorder, tags: Mapping[str, str]) -> None:
         self._recorder = recorder
-        self._steps: dict[tuple[str, str, frozenset[int] | None], Step] = {}
+        self._steps: dict[tuple[str, str, frozenset[int] | None, Judge | None], Step] = {}
         self.tags = tags
         self.prepared: dict[tuple[str, str], Request] = {}
 
-    def step(self, method: str, name: str, expected: frozenset[int] | None) -> Step:
-        key = (method, name, expected)
+    def step(self, method: str, name: str, expected: frozenset[int] | None, judge: Judge | None = None) -> Step:
+        key = (method, name, expected, judge)
         step = self._steps.get(key)
         if step is None:
             if len(self._steps) >= _STEPS:
                 self._steps.clear()  # the recorder knows their series, so one made anew goes on where it was
             tags = {**self.tags, "method": method, "name": name, "proto": "HTTP/1.1"}
-            step = self._steps[key] = Step(self._recorder, name, tags, expected)
+            step = self._steps[key] = Step(self._recorder, name, tags, expected, judge)
         return step
 
 
 class HttpStack:
-    """HTTP for one run, on one event loop. Raises LoadgateError or ValueError for options that cannot be used."""
+    """HTTP for one run, on one event loop. Raises LoadgateError or ValueError for options that cannot be used.
+
+    `graphql` is the path, or the URL, at which the target answers GraphQL.
+    """
 
     def __init__(
         self,
@@ -51,10 +55,12 @@ class HttpStack:
         tls: TlsOptions | None = None,
         connect_timeout: float = 10.0,
         user_agent: str = "loadgate",
+        graphql: str = GRAPHQL_PATH,
     ) -> None:
         self.recorder = recorder
         self.connector = Connector(tls or TlsOptions(), connect_timeout)
         self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
+        self.graphql = graphql
         self.resent = 0
         """Requests sent once more because the server had given their idle connection up."""
         self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
@@ -88,4 +94,5 @@ def stack_for(target: TargetSpec, recorder: Recorder, user_agent: str) -> HttpSt
         tls=TlsOptions(tls.ca, tls.cert, tls.key, tls.verify),
         connect_timeout=target.connect_timeout,
         user_agent=user_agent,
+        graphql=target.graphql.path,
     )
