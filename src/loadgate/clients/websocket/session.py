@@ -1,0 +1,467 @@
+"""What a scenario holds as `ws`: one WebSocket session, its questions and answers, and what the server sends unasked.
+
+A message is written and its answer found without a task and with one future. One timer a session guards all timeouts: it
+looks at the deadlines when it fires. Nothing is lost: a question is one sample, answered or not, and a session that breaks
+while none is under way is a failed sample of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable
+from time import perf_counter, time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.http.request import Request
+from loadgate.clients.http.response import Headers
+from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, fresh_key, masked
+from loadgate.clients.websocket.handshake import Offer, RefusedError
+from loadgate.clients.websocket.message import WsMessage, WsReply
+from loadgate.clients.websocket.questions import Question, Questions
+from loadgate.clients.websocket.wire import State, Wire
+
+if TYPE_CHECKING:
+    from loadgate.clients.websocket.client import WsClient
+    from loadgate.clients.websocket.step import WsStep
+
+MOST_UNREAD: Final = 1_000
+"""Messages without a question that are kept until the scenario receives them."""
+MOST_UNREAD_SIZE: Final = 16 * 1024 * 1024
+"""Their characters and bytes in all."""
+
+_NEVER: Final = float("inf")
+_OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
+_TIMER_SLACK: Final = 0.001
+"""uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
+_UNDER_PRESSURE: Final = 64 * 1024
+"""Bytes the server has not taken yet from which on `send` waits for it."""
+_SHORT_TEXT: Final = tuple(bytes((0x81, 0x80 | size)) for size in range(SHORT))
+"""The first two bytes of a masked text frame, by the length of its payload."""
+_from_bytes: Final = int.from_bytes
+
+Outgoing = str | bytes | dict[str, Any] | list[Any]
+"""Text, binary, or what is sent as JSON text."""
+
+
+class WsSession(Wire):
+    """Made by `WsClient.connect`, opened by `async with` (or `open`) and closed at its end (or by `close`).
+
+    Nothing of the network raises: a session that could not be opened has `error` set, and so has every reply of it. What
+    cannot be sent at all (a close code that may not be sent, a correlation field that is not there) raises ValueError.
+    """
+
+    __slots__ = (
+        "_at",
+        "_client",
+        "_context",
+        "_handshake",
+        "_pings",
+        "_questions",
+        "_receivers",
+        "_record",
+        "_step",
+        "_timer",
+        "_timer_at",
+        "_unread",
+        "_unread_size",
+        "error",
+        "error_text",
+        "timeout",
+    )
+
+    def __init__(self, client: WsClient, request: Request, offer: Offer) -> None:
+        super().__init__(request.origin, client.http._loop)
+        self._client = client
+        self._handshake = request
+        self._offer = offer
+        self._at = 0.0
+        self._context = client.http.context
+        self._step = client.stack.step(self._context, request.step.name)
+        self._record = client.stack.recorder.exchange
+        self._questions = Questions()
+        self._pings: dict[bytes, tuple[asyncio.Future[float | None], float]] | None = None
+        self._receivers: deque[asyncio.Future[WsMessage]] | None = None
+        self._unread: deque[WsMessage] | None = None
+        self._unread_size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = _NEVER
+        self.error: ErrorKind | None = None
+        """Why the session could not be opened, or why it ended other than in order."""
+        self.error_text = ""
+        self.timeout = request.timeout
+        """Seconds for the opening, and for each answer, unless the question has its own."""
+
+    # -- opening and closing
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._abandon()
+        else:
+            await self.close()
+
+    async def open(self) -> bool:
+        """Connect and shake hands; False where that failed, with `error` set. Raises RuntimeError the second time."""
+        if self.state != State.NEW:
+            raise RuntimeError("a session is opened once: connect again")
+        client, request, offer = self._client, self._handshake, self._offer
+        assert offer is not None
+        client.admit(self)
+        wire = client.http._own_wire(request)
+        began = self._at = perf_counter()
+        try:
+            head = await self._open(client.stack.connector, wire, offer, request.timeout)
+        except ExchangeError as error:
+            self.error, self.error_text = error.kind, str(error)
+            planned, client.planned = client.planned or began, 0.0
+            status = error.status if isinstance(error, RefusedError) else 0
+            self._step.fail(error.kind, str(error), len(wire), planned, began, perf_counter(), status)
+            client.forget(self)
+            return False
+        except BaseException:
+            client.give_up(self._lost_question(began, 0))
+            client.forget(self)
+            raise
+        self._at = perf_counter()
+        step = self._step
+        client.stack.recorder.add(step.connecting, (self._at - began) * 1e3)
+        step.sessions.total += 1.0
+        step.sent_bytes.total += len(wire)
+        if head.sets_cookie:
+            for line in Headers(head.raw).get_all("set-cookie"):
+                client.http.cookies.store(line, self.origin.host, request.target, time())
+        return True
+
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close in order and wait for the server's word, for two seconds at most. Questions under way have failed by that.
+
+        Raises ValueError for a code that may not be sent, or a reason of more than 123 bytes.
+        """
+        if self.state is _OPEN:
+            self._fail_all(ErrorKind.UNANSWERED, "no answer when the scenario closed the session")
+        await self._close(code, reason)
+
+    def _abandon(self) -> None:
+        """The scenario was interrupted: its questions are left to the client, who knows whether the run is over."""
+        for question in self._questions.clear():
+            self._client.give_up(question)
+        self.drop()
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is _OPEN
+
+    # -- what scenarios use
+
+    def ask(
+        self, message: Outgoing, *, match: str | None = None, name: str | None = None, timeout: float | None = None
+    ) -> Awaitable[WsReply]:
+        """Send `message` and wait for its answer: one exchange.
+
+        Answers are taken in the order of the questions. With `match`, the dotted path of a JSON field, the answer is the
+        message with the same value there, in whatever order. `name` is the step it counts for, else the session's; `timeout`
+        is in seconds. What was sent is the first message ever written after the planned start of an iteration: its latency
+        counts from there. Raises ValueError where `match` names no field of `message`, or a value that is under way.
+        """
+        waiter: asyncio.Future[WsReply] = self._loop.create_future()
+        client = self._client
+        http = client.http
+        step = self._step
+        if http.context is not self._context or name is not None:
+            step = self._other_step(name)
+        key = None if match is None else self._questions.key_for(match, _decoded(message))
+        planned, http.planned = http.planned, 0.0
+        if self.state is not _OPEN:
+            self._refuse(step, planned, waiter)
+            return waiter
+        # as `_frame` does, without the call, for what is sent most: one future and one write a message
+        if type(message) is str and self._deflate is None and len(payload := message.encode()) < SHORT:
+            size, mask = len(payload), fresh_key()
+            body = _from_bytes(payload, "big") ^ _from_bytes((mask * 32)[:size], "big")
+            frame = _SHORT_TEXT[size] + mask + body.to_bytes(size, "big")
+        else:
+            frame = self._frame(message)
+        start = perf_counter()
+        self._write(frame)
+        deadline = start + (self.timeout if timeout is None else timeout)
+        question = Question(step, waiter, planned or start, start, deadline, len(frame))
+        if match is None:
+            self._questions.ordered.append(question)
+        else:
+            self._questions.add(question, match, key)
+        step.sent.total += 1.0
+        if deadline < self._timer_at:
+            self._arm(deadline)
+        return waiter
+
+    async def send(self, message: Outgoing) -> bool:
+        """Send `message`, for which no answer is expected; wait while the server takes none.
+
+        False, and a failed exchange, where the session is not open or the server takes nothing for `timeout` seconds.
+        """
+        step = self._step if self._client.http.context is self._context else self._other_step(None)
+        start = perf_counter()
+        if self.state is _OPEN:
+            frame = self._frame(message)
+            step.sent.total += 1.0
+            step.sent_bytes.total += len(frame)
+            self._write(frame)
+            while self._unsent > _UNDER_PRESSURE and self.state is _OPEN:
+                if perf_counter() - start > self.timeout:
+                    self._end(ErrorKind.TIMEOUT, f"the server took nothing for {self.timeout:g} s")
+                    self._shut()
+                    return False
+                await asyncio.sleep(0.002)
+            return self.state is _OPEN
+        waiter: asyncio.Future[WsReply] = self._loop.create_future()
+        self._refuse(step, 0.0, waiter)
+        await waiter
+        return False
+
+    async def receive(self, timeout: float | None = None) -> WsMessage:
+        """The next message that answers no question. Its `ok` is False where none came in time or the session has ended.
+
+        That is no exchange, so it is for the scenario to check.
+        """
+        if self._unread:
+            message = self._unread.popleft()
+            self._unread_size -= len(message.content)
+            return message
+        if self.state is not _OPEN:
+            await asyncio.sleep(0)  # a scenario that asks again and again must let the loop turn
+            return WsMessage("", perf_counter(), self.error or ErrorKind.RESET, self._why_closed)
+        limit = self.timeout if timeout is None else timeout
+        waiter: asyncio.Future[WsMessage] = self._loop.create_future()
+        self._receivers = self._receivers or deque()
+        self._receivers.append(waiter)
+        try:
+            async with asyncio.timeout(limit):
+                return await waiter
+        except TimeoutError:
+            return WsMessage("", perf_counter(), ErrorKind.TIMEOUT, f"no message within {limit:g} s")
+
+    async def ping(self, timeout: float | None = None) -> float | None:
+        """Milliseconds until the server's pong (`ws_ping`); None, and a failed exchange, where none came in time."""
+        limit = self.timeout if timeout is None else timeout
+        start = perf_counter()
+        if self.state is not _OPEN:
+            waiter: asyncio.Future[WsReply] = self._loop.create_future()
+            self._refuse(self._step, 0.0, waiter)
+            await waiter
+            return None
+        self._pings = self._pings or {}
+        payload = fresh_key()
+        pong: asyncio.Future[float | None] = self._loop.create_future()
+        self._pings[payload] = (pong, start)
+        self._send_control(PING, payload)
+        try:
+            async with asyncio.timeout(limit):
+                return await pong
+        except TimeoutError:
+            self._step.fail(ErrorKind.TIMEOUT, f"no pong within {limit:g} s", 0, start, start, perf_counter())
+            return None
+        finally:
+            self._pings.pop(payload, None)
+
+    # -- what it does with what comes
+
+    def _message(self, content: str | bytes, size: int, end: float) -> None:
+        questions = self._questions
+        if questions.fields or not questions.ordered:
+            question = questions.take(content)
+            if question is None:
+                self._push(content, size, end)
+                return
+        else:
+            question = questions.ordered.popleft()
+        step = question.step
+        step.received.total += 1.0
+        if question.over:
+            step.received_bytes.total += size
+            return
+        planned, start = question.planned, question.start
+        self._record(step.answered, question.sent, size, planned, start, end, end)
+        waiter = question.waiter
+        if not waiter.done():
+            waiter.set_result(WsReply(content, end, None, "", planned, start))
+
+    def _push(self, content: str | bytes, size: int, end: float) -> None:
+        """A message nobody asked for: to who waits for one, else kept, as long as there is room."""
+        step = self._step
+        step.received.total += 1.0
+        step.received_bytes.total += size
+        message = WsMessage(content, end)
+        while self._receivers:
+            waiter = self._receivers.popleft()
+            if not waiter.done():
+                waiter.set_result(message)
+                return
+        self._unread = self._unread if self._unread is not None else deque()
+        if len(self._unread) >= MOST_UNREAD or self._unread_size + len(content) > MOST_UNREAD_SIZE:
+            text = f"more than {MOST_UNREAD:,} messages, or {MOST_UNREAD_SIZE:,} bytes, that no `receive` took: dropped"
+            self._client.stack.recorder.error("unread", step.name, text)
+            return
+        self._unread.append(message)
+        self._unread_size += len(content)
+
+    def _control(self, sent: int, received: int) -> None:
+        self._step.sent_bytes.total += sent
+        self._step.received_bytes.total += received
+
+    def _ponged(self, payload: bytes, end: float) -> None:
+        if not self._pings or payload not in self._pings:
+            return  # unasked, which is allowed (RFC 6455 section 5.5.3)
+        # a server may answer only the last of several pings, which answers those before it too
+        for sent in list(self._pings):
+            waiter, start = self._pings.pop(sent)
+            took = (end - start) * 1e3
+            self._client.stack.recorder.add(self._step.ping, took)
+            if not waiter.done():
+                waiter.set_result(took)
+            if sent == payload:
+                return
+
+    # -- endings
+
+    def cut_off(self, patience: float) -> None:
+        """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
+        now = perf_counter()
+        for question in list(self._questions.waiting()):
+            if now - question.start > patience:
+                self._fail(question, ErrorKind.UNANSWERED, unanswered(question, now), now)
+
+    def _ended(self, kind: ErrorKind | None, text: str) -> None:
+        now = perf_counter()
+        self._client.stack.recorder.add(self._step.session_duration, (now - self._at) * 1e3)
+        if kind is not None:
+            self.error = kind
+        self.error_text = text
+        failed = self._fail_all(kind or ErrorKind.RESET, text)
+        if kind is not None and not failed:
+            self._step.fail(kind, text, 0, now, now, now)  # nobody else would hear of it
+        for receiver in self._receivers or ():
+            if not receiver.done():
+                receiver.set_result(WsMessage("", now, kind or ErrorKind.RESET, text))
+        self._receivers = None
+        for pong, _ in list((self._pings or {}).values()):
+            if not pong.done():
+                pong.set_result(None)
+
+    def drop(self) -> None:
+        """Close with its user: questions under way end without a sample, and whoever waits for one is cancelled."""
+        for question in self._questions.clear():
+            question.waiter.cancel()
+        super().drop()
+
+    def _shut(self) -> None:
+        super()._shut()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._client.forget(self)
+
+    # -- questions that fail
+
+    def _fail_all(self, kind: ErrorKind, text: str) -> int:
+        now = perf_counter()
+        left = self._questions.clear()
+        for question in left:
+            self._fail(question, kind, text, now)
+        return len(left)
+
+    def _fail(self, question: Question, kind: ErrorKind, text: str, now: float) -> None:
+        question.over = True
+        question.step.fail(kind, text, question.sent, question.planned, question.start, now)
+        if not question.waiter.done():
+            question.waiter.set_result(WsReply("", now, kind, text, question.planned, question.start))
+
+    def _refuse(self, step: WsStep, planned: float, waiter: asyncio.Future[WsReply]) -> None:
+        """A question to a session that is not open: failed, in the loop's next turn, for a scenario may ask at once again."""
+        now = perf_counter()
+        kind, text = self.error or ErrorKind.RESET, self._why_closed
+        step.fail(kind, text, 0, planned or now, now, now)
+        reply = WsReply("", now, kind, text, planned or now, now)
+        self._loop.call_soon(_resolve, waiter, reply)
+
+    @property
+    def _why_closed(self) -> str:
+        if self.state == State.NEW:
+            return "the session is not open: use `async with`"
+        return self.error_text or "the session is closed"
+
+    def _lost_question(self, start: float, sent: int) -> Question:
+        return Question(self._step, self._loop.create_future(), start, start, start, sent)
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - perf_counter()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = _NEVER
+        now = perf_counter()
+        for question in list(self._questions.waiting()):
+            if question.deadline <= now + _TIMER_SLACK:
+                text = f"no answer within {question.deadline - question.start:.4g} s"
+                self._fail(question, ErrorKind.TIMEOUT, text, now)
+        nearest = min((question.deadline for question in self._questions.waiting()), default=_NEVER)
+        if nearest < _NEVER:
+            self._arm(nearest)
+
+    # -- helpers
+
+    def _frame(self, message: Outgoing) -> bytes:
+        if isinstance(message, bytes | bytearray | memoryview):
+            opcode, payload = BINARY, bytes(message)
+        else:
+            opcode = TEXT
+            payload = message.encode() if isinstance(message, str) else msgspec.json.encode(message)
+        if self._deflate is not None:
+            packed = self._deflate.pack(payload)
+            if packed is not None:
+                return masked(opcode, packed, compressed=True)
+        return masked(opcode, payload)
+
+    def _other_step(self, name: str | None) -> WsStep:
+        """The step under the tags that hold now. The session's own follows them, one with a name of its own does not."""
+        context = self._client.http.context
+        if context is not self._context:
+            self._context = context
+            self._step = self._client.stack.step(context, self._handshake.step.name)
+        return self._step if name is None else self._client.stack.step(context, name)
+
+
+def _resolve(waiter: asyncio.Future[WsReply], reply: WsReply) -> None:
+    if not waiter.done():
+        waiter.set_result(reply)
+
+
+def unanswered(question: Question, now: float) -> str:
+    return f"no answer {now - question.start:.3g} s after it was sent, when its user was given up"
+
+
+def _decoded(message: Outgoing) -> Any:
+    """A message as the JSON it is or will be. Raises ValueError where it is none."""
+    if isinstance(message, str | bytes):
+        try:
+            return msgspec.json.decode(message)
+        except (msgspec.DecodeError, RecursionError):
+            raise ValueError("only a JSON message has a field to match its answer by") from None
+    return message
