@@ -405,6 +405,17 @@ def test_a_command_that_fails_after_one_that_does_not(bench: Bench) -> None:
     assert "`./nothing-of-this-name` cannot be started" in done.err
 
 
+def test_a_benchmark_with_a_user_has_the_target_started_for_it(bench: Bench) -> None:
+    bench.write(more="bench:\n  starts: off\n  script: b.py\n  warmup: 0\n  time: 1s\n")
+    bench.folder.joinpath("b.py").write_text(
+        "from loadgate import benchmark\n\n@benchmark\nasync def ask(user):\n    await user.http.get('/', expect=200)\n"
+    )
+    done = bench.run()
+    assert done.code == 0, done.out + done.err
+    assert "ask benchmark_time" in medians(bench.record)
+    assert bench.nothing_is_left()
+
+
 def test_a_benchmark_that_raises(bench: Bench) -> None:
     script = bench.folder / "b.py"
     script.write_text(

@@ -39,6 +39,8 @@ class Case:
     figures: tuple[Measured, ...]
     once: Callable[[], Awaitable[Row]]
     cpu: Callable[[], float] = lambda: 0.0
+    asks: bool = False
+    """Whether it sends requests to the target."""
 
 
 @dataclass(frozen=True, slots=True)

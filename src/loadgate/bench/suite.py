@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from loadgate.judge.budgets import with_budgets
 from loadgate.measure.health import Health
 from loadgate.plan import Plan
 from loadgate.probe.kept import Keeper
+from loadgate.program import Program
 from loadgate.record.digest import digest
 from loadgate.record.environment import read_code, read_environment
 from loadgate.record.file import RunFile
@@ -39,7 +40,7 @@ from loadgate.record.result import SeriesName
 from loadgate.record.run import Definition, Run, RunState
 from loadgate.record.starts import MEMORY, STARTUP, UNITS
 from loadgate.record.verdict import Verdict, Word
-from loadgate.script.benchmark import load_benchmarks
+from loadgate.script.benchmark import Benchmark, load_benchmarks
 from loadgate.script.loop import run_loop
 from loadgate.session import Session, View
 
@@ -145,13 +146,26 @@ class Suite:
             await keeper.close()
             clock.close()
 
-    async def _others(self, cases: Iterable[Case]) -> None:
-        """Benchmarks and commands, one after the other."""
+    async def _others(self, cases: Sequence[Case]) -> None:
+        """Benchmarks and commands, one after the other; the target runs meanwhile if one of them asks it for something."""
+        asking = any(case.asks for case in cases)
+        target = replace(self.plan.target, start=self.plan.target.start if asking else None, watch=None, metrics=None)
+        clock = SystemClock()
         with Signals():
-            for case in cases:
-                self._take(await repeat(case, self.plan.policy, self.say))
-                if self._interrupted:
-                    break
+            try:
+                async with Program(target, clock) as program:
+                    await program.start()
+                    for case in cases:
+                        self._take(await repeat(case, self.plan.policy, self.say))
+                        if program.died:
+                            raise InvalidRun(f"{program.died}, while `{case.name}` was measured")
+                        if self._interrupted:
+                            break
+                    await program.stop()
+            except asyncio.CancelledError:  # while the program starts or is stopped
+                self._interrupted = True
+            finally:
+                clock.close()
 
     def _take(self, outcome: Outcome) -> None:
         self._repeated += outcome.repeated
@@ -163,7 +177,7 @@ class Suite:
         spec, url = self.plan.spec, self.plan.target.url
         script, commands = spec.script, spec.commands
         benchmarks = () if script is None else load_benchmarks(script)
-        cases = [benchmark_case(script, each.name, url) for each in benchmarks if script is not None]
+        cases = [benchmark_case(script, each, url) for each in benchmarks if script is not None]
         return cases + [command_case(name, command) for name, command in commands.items()]
 
     # -- what is loaded
@@ -213,8 +227,9 @@ def _reason(error: LoadgateError) -> str:
     return error.message.partition("\n")[0].removesuffix(", and it printed:")
 
 
-def benchmark_case(script: Path, name: str, url: str | None) -> Case:
+def benchmark_case(script: Path, benchmark: Benchmark, url: str | None) -> Case:
     """A benchmark of a script. Loops are calibrated by the first repetition and kept."""
+    name = benchmark.name
     time_, peak = SeriesName(name, "benchmark_time", ""), SeriesName(name, "benchmark_memory", "")
     loops = 0
 
@@ -224,7 +239,7 @@ def benchmark_case(script: Path, name: str, url: str | None) -> Case:
         loops = loops or result.loops
         return {time_: result.value, **({} if result.peak is None else {peak: float(result.peak)})}
 
-    return Case(name, (Measured(time_, "ns", decides=True), Measured(peak, "bytes")), once)
+    return Case(name, (Measured(time_, "ns", decides=True), Measured(peak, "bytes")), once, asks=benchmark.is_async)
 
 
 def command_case(name: str, command: StartSpec) -> Case:

@@ -83,7 +83,7 @@ def read_start(node: Node, place: Place) -> StartSpec:
     """`start`: a command, or a mapping with one."""
     if not isinstance(node, Table):
         return StartSpec(_command(node, place), place.context.folder.absolute())
-    own = Fields(node, place, "in `start` in `target`")
+    own = Fields(node, place, f"in {place.what}")
     nothing: tuple[str, ...] = ()
     argv = own.need("command", _command, nothing)
     spec = StartSpec(

@@ -26,6 +26,7 @@ class SubjectForm(msgspec.Struct):
     unread: tuple[str, ...]
     probe_cpu_share: float | None
     every: float | None
+    output: tuple[str, ...] = ()
 
 
 class _SpreadForm(msgspec.Struct):
@@ -73,7 +74,7 @@ class BudgetForm(msgspec.Struct):
 def subject_form(subject: SubjectRecord) -> SubjectForm:
     """`subject` as the record holds it."""
     share, every = number_form(subject.probe_cpu_share), number_form(subject.every)
-    return SubjectForm(subject.what, subject.unread, share, every)
+    return SubjectForm(subject.what, subject.unread, share, every, subject.output)
 
 
 def repeated_form(repeated: Repeated) -> RepeatedForm:
@@ -108,7 +109,8 @@ def budget_form(result: BudgetResult) -> BudgetForm:
 
 def read_subject(form: SubjectForm) -> SubjectRecord:
     """What `subject_form` was given."""
-    return SubjectRecord(form.what, form.unread, read_number(form.probe_cpu_share), read_number(form.every))
+    share, every = read_number(form.probe_cpu_share), read_number(form.every)
+    return SubjectRecord(form.what, form.unread, share, every, form.output)
 
 
 def read_repeated(form: RepeatedForm) -> Repeated:
