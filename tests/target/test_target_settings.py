@@ -34,7 +34,7 @@ def test_parts_left_out_are_off() -> None:
     assert plain["latency"] == {"shape": "none"}
     assert plain["stall"] is None and plain["routes"] == {}
     assert {kind: fault["probability"] for kind, fault in plain["faults"].items()} == dict.fromkeys(
-        ("status", "reset", "timeout", "partial"), 0.0
+        ("status", "reset", "timeout", "partial", "close", "errors", "field"), 0.0
     )
 
 
@@ -120,6 +120,9 @@ def test_a_change_reaches_single_faults_and_routes() -> None:
         "reset": 0.0,
         "timeout": 0.5,
         "partial": 0.0,
+        "close": 0.0,
+        "errors": 0.0,
+        "field": 0.0,
     }
     assert set(plain["routes"]) == {"/posts", "/echo"}
 
@@ -191,7 +194,7 @@ def test_fault_stall_and_route_options_are_read() -> None:
         ([], ["status"], None, "`status` is not a fault"),
         ([], ["crash:0.1"], None, "`crash:0.1` is not a fault"),
         ([], ["reset:nan"], None, "faults.reset.probability: "),
-        ([], ["reset=1:0.1"], None, "fault `reset=1:0.1`: only status takes codes"),
+        ([], ["reset=1:0.1"], None, "fault `reset=1:0.1`: only status and close take codes"),
         ([], ["status=five:0.1"], None, "fault `status=five:0.1`: `five` is no list of status codes"),
         ([], ["reset:0.1", "reset:0.2"], None, "fault reset is given twice for all routes"),
         ([], [], "1s", "`1s` is not a stall"),

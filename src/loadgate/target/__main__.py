@@ -1,7 +1,7 @@
-"""`python -m loadgate.target [CHAOS]`: the target as the child of another program, quick to start and light.
+"""`python -m loadgate.target [CHAOS [PROTOCOL ...]]`: the target as the child of another program, quick to start and light.
 
-Listens on a free port of 127.0.0.1, prints the line `loadgate serve` prints, and ends when its standard input does.
-CHAOS is a configuration in JSON, as `/api/chaos/config` takes it.
+Listens on free ports of 127.0.0.1, prints the lines `loadgate serve` prints, and ends when its standard input does.
+CHAOS is a configuration in JSON, as `/api/chaos/config` takes it; PROTOCOL is what is served beside HTTP: websocket, graphql.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import sys
 import uvloop
 
 from loadgate.errors import LoadgateError
-from loadgate.target.http.process import announce, serve_http
-from loadgate.target.http.server import HttpTarget
-from loadgate.target.settings import from_plain, parse_json
+from loadgate.target.http.process import serve_until_stopped
+from loadgate.target.http.server import USUAL_PORTS, HttpTarget
+from loadgate.target.settings import from_plain, parse_json, unknown
 
 
 def main(arguments: list[str]) -> int:
     try:
         chaos = from_plain(parse_json(arguments[0]) if arguments else {}, seed=1)
-        uvloop.run(serve_http(HttpTarget(chaos), "127.0.0.1", 0, announce, until_eof=True))
+        protocols = arguments[1:]
+        for protocol in protocols:
+            if protocol not in USUAL_PORTS:
+                raise LoadgateError(unknown("protocol", protocol, USUAL_PORTS), f"one of {', '.join(USUAL_PORTS)}")
+        target = HttpTarget(chaos, protocols=protocols)
+        uvloop.run(serve_until_stopped(target, "127.0.0.1", {}, until_eof=True))
     except LoadgateError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

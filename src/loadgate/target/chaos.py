@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from loadgate.target.faults import Faults, Outcome
+from loadgate.target.faults import KINDS, Faults, Outcome
 from loadgate.target.shapes import LONGEST_MS, NO_LATENCY, Shape
 
 NO_FAULTS: Final = Faults()
@@ -44,14 +44,15 @@ class Stall(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """What is different under one path. None: as everywhere."""
+    """What is different under one path or for one protocol. None: as everywhere."""
 
     latency: Shape | None = None
     faults: Faults | None = None
 
 
 class Chaos(Struct, frozen=True):
-    """The effective configuration. Keys of `routes` are path prefixes, the longest wins."""
+    """The effective configuration. Keys of `routes` are path prefixes, the longest wins; keys of `protocols` are those of
+    `KINDS`. What a path says goes before what its protocol says."""
 
     seed: Seed = 1
     enabled: bool = True
@@ -59,9 +60,11 @@ class Chaos(Struct, frozen=True):
     faults: Faults = NO_FAULTS
     stall: Stall | None = None
     routes: dict[str, Route] = {}
+    protocols: dict[str, Route] = {}
 
 
 _Rule = tuple[Shape, Faults]
+_AS_EVERYWHERE: Final = Route()
 
 
 class Injector:
@@ -71,19 +74,19 @@ class Injector:
         self._start = start
         self._random = Random(f"{chaos.seed} chaos").random
         self._stall = chaos.stall
-        self._default: _Rule = (chaos.latency, chaos.faults)
+        self._defaults = {protocol: _of_protocol(chaos, protocol) for protocol in KINDS}
         self._rules = [
-            (prefix, prefix.rstrip("/") + "/", _rule(chaos, chaos.routes[prefix]))
+            (prefix, prefix.rstrip("/") + "/", chaos.routes[prefix])
             for prefix in sorted(chaos.routes, key=len, reverse=True)
         ]
 
-    def draw(self, path: str, now: float) -> tuple[float, Outcome | None]:
+    def draw(self, path: str, now: float, protocol: str = "http") -> tuple[float, Outcome | None]:
         """The delay in milliseconds (0 for none) and the fault of a request for `path` that arrived at `now`."""
         u, v = self._random(), self._random()
-        shape, faults = self._default
+        shape, faults = self._defaults[protocol]
         for prefix, below, rule in self._rules:
             if path == prefix or path.startswith(below):
-                shape, faults = rule
+                shape, faults = _rule((shape, faults), rule)
                 break
         delay = shape.delay(u)
         if self._stall is not None:
@@ -95,7 +98,9 @@ def injector(chaos: Chaos, start: float) -> Injector | None:
     """None when there is nothing to inject, so that the target can skip the draws."""
     if not chaos.enabled:
         return None
-    rules = [(chaos.latency, chaos.faults), *(_rule(chaos, route) for route in chaos.routes.values())]
+    everywhere = (chaos.latency, chaos.faults)
+    parts = (*chaos.routes.values(), *chaos.protocols.values())
+    rules = [everywhere, *(_rule(everywhere, part) for part in parts)]
     if chaos.stall is None and all(shape == NO_LATENCY and not faults.total for shape, faults in rules):
         return None
     return Injector(chaos, start)
@@ -105,8 +110,10 @@ def is_control(path: str) -> bool:
     return any(path == control or path.startswith(control + "/") for control in CONTROL)
 
 
-def _rule(chaos: Chaos, route: Route) -> _Rule:
-    return (
-        chaos.latency if route.latency is None else route.latency,
-        chaos.faults if route.faults is None else route.faults,
-    )
+def _of_protocol(chaos: Chaos, protocol: str) -> _Rule:
+    return _rule((chaos.latency, chaos.faults), chaos.protocols.get(protocol, _AS_EVERYWHERE))
+
+
+def _rule(above: _Rule, part: Route) -> _Rule:
+    latency, faults = above
+    return (latency if part.latency is None else part.latency, faults if part.faults is None else part.faults)

@@ -6,7 +6,7 @@ create is a ring: at most `MOST_CREATED` objects and `MOST_BYTES` bytes, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ class TooLarge(Exception):
 class Collection:
     """Objects by id. `parent` names the field that holds the id of the object they belong to ("" for none).
 
-    `version` changes whenever the contents do.
+    `version` changes whenever the contents do. `followers` are called with every object that clients create, as JSON.
     """
 
     def __init__(self, seeded: Iterable[dict[str, Any]], parent: str = "") -> None:
@@ -39,6 +39,7 @@ class Collection:
         self._created_bytes = 0
         self._last = 0
         self.version = 0
+        self.followers: set[Callable[[bytes], object]] = set()
         for value in seeded:
             self._last = value["id"]
             self._keep(self._last, value)
@@ -65,6 +66,8 @@ class Collection:
         self._resize_created(id, len(encoded))
         while len(self._created) > MOST_CREATED or self._created_bytes > MOST_BYTES:
             self._drop(next(iter(self._created)))
+        for follower in tuple(self.followers):
+            follower(encoded)
         return id, encoded
 
     def replace(self, id: int, fields: dict[str, Any]) -> bytes | None:

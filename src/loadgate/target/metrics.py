@@ -15,7 +15,8 @@ BOUNDS: Final = (
 
 
 class Tally:
-    """Counts of one method on one route. Latency is from the request being read to its reply being handed on."""
+    """Counts of one method on one route; messages of a WebSocket are the method MESSAGE with the status 101, and operations of
+    a GraphQL one OPERATION. Latency is from the request being read to its reply being handed on."""
 
     __slots__ = ("buckets", "method", "route", "seconds", "statuses")
 
@@ -38,6 +39,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.tallies: list[Tally] = []
+        self._by_name: dict[tuple[str, str], Tally] = {}
         self.connections = 0
         self.open = 0
         self.abandoned = 0
@@ -46,10 +48,18 @@ class Metrics:
         self.faults = dict.fromkeys(Kind, 0)
 
     def tally(self, method: str, route: str) -> Tally:
-        """A new tally that is part of the exposition once it has counted something."""
-        tally = Tally(method, route)
-        self.tallies.append(tally)
+        """The tally of this name, part of the exposition once it has counted something. Listeners that serve the same route
+        count in the same one."""
+        tally = self._by_name.get((method, route))
+        if tally is None:
+            tally = self._by_name[method, route] = Tally(method, route)
+            self.tallies.append(tally)
         return tally
+
+    def hold(self, delay: float) -> None:
+        """Count one reply that is held back for `delay` milliseconds."""
+        self.delayed += 1
+        self.delay_seconds += delay / 1000.0
 
     def expose(self) -> str:
         used = [tally for tally in self.tallies if tally.statuses]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from loadgate.target.chaos import Chaos
-from loadgate.target.faults import Kind
+from loadgate.target.faults import KINDS, Kind
 from loadgate.target.settings import ChaosError, from_plain, unknown
 from loadgate.target.shapes import SHAPES
 from loadgate.units import UnitError, parse_duration
@@ -26,24 +26,27 @@ _EXTRAS: Final = {"min": "min_ms", "max": "max_ms", "probability": "probability"
 def from_texts(latencies: Iterable[str], faults: Iterable[str], stall: str | None, seed: int) -> Chaos:
     """The configuration of `loadgate serve`'s options.
 
-    latency  [PATH=]fixed:20ms | uniform:10ms,30ms | normal:MEAN,DEVIATION | lognormal:MEDIAN,SIGMA | pareto:LEAST,ALPHA,
+    latency  [WHERE=]fixed:20ms | uniform:10ms,30ms | normal:MEAN,DEVIATION | lognormal:MEDIAN,SIGMA | pareto:LEAST,ALPHA,
              each with ,min=5ms ,max=1s ,probability=0.01 behind
-    fault    [PATH=]status:0.01 | status=503,500:0.01 | reset:0.01 | timeout:0.01 | partial:0.01
+    fault    [WHERE=]status:0.01 | status=503,500:0.01 | reset:0.01 | timeout:0.01 | partial:0.01 | close=1011:0.01 |
+             errors:0.01 | field:0.01
     stall    1s/10s: out for 1 s once in 10 s
+
+    WHERE is a path (/users) or a protocol (websocket); without it, an option is for everything.
 
     Raises ChaosError.
     """
     plain: dict[str, Any] = {"seed": seed}
     for text in latencies:
-        where, rest = _path_of(text)
+        where, rest = _place_of(text)
         part = _part(plain, where)
         if "latency" in part:
             raise ChaosError(
-                f"two latencies for {where or 'all routes'}", "give one, or one per path: /users=fixed:20ms"
+                f"two latencies for {where or 'all routes'}", "give one, or one per path or protocol: /users=fixed:20ms"
             )
         part["latency"] = _latency_text(rest)
     for text in faults:
-        where, rest = _path_of(text)
+        where, rest = _place_of(text)
         kind, value = _fault_text(rest)
         part = _part(plain, where).setdefault("faults", {})
         if kind in part:
@@ -57,17 +60,19 @@ def from_texts(latencies: Iterable[str], faults: Iterable[str], stall: str | Non
     return from_plain(plain, seed)
 
 
-def _part(plain: dict[str, Any], path: str) -> dict[str, Any]:
-    if not path:
+def _part(plain: dict[str, Any], where: str) -> dict[str, Any]:
+    if not where:
         return plain
-    part: dict[str, Any] = plain.setdefault("routes", {}).setdefault(path, {})
+    section = "routes" if where.startswith("/") else "protocols"
+    part: dict[str, Any] = plain.setdefault(section, {}).setdefault(where, {})
     return part
 
 
-def _path_of(text: str) -> tuple[str, str]:
-    """The path an option is for ("" for all) and the rest."""
+def _place_of(text: str) -> tuple[str, str]:
+    """The path or protocol an option is for ("" for all) and the rest."""
     if not text.startswith("/"):
-        return "", text
+        protocol, equals, rest = text.partition("=")
+        return (protocol, rest) if equals and protocol in KINDS else ("", text)
     path, equals, rest = text.partition("=")
     if not equals:
         raise ChaosError(f"`{text}` names a path and nothing else", "for example /users=fixed:20ms")
@@ -106,12 +111,15 @@ def _fault_text(text: str) -> tuple[str, dict[str, Any]]:
         )
     value: dict[str, Any] = {"probability": _number(share, text)}
     if equals:
-        if kind != "status":
-            raise ChaosError(f"fault `{text}`: only status takes codes")
+        if kind not in ("status", "close"):
+            raise ChaosError(f"fault `{text}`: only status and close take codes")
         try:
             value["codes"] = [int(code) for code in codes.split(",")]
         except ValueError:
-            raise ChaosError(f"fault `{text}`: `{codes}` is no list of status codes", "for example 500,503") from None
+            example = "500,503" if kind == "status" else "1011,1012"
+            raise ChaosError(
+                f"fault `{text}`: `{codes}` is no list of {kind} codes", f"for example {example}"
+            ) from None
     return kind, value
 
 

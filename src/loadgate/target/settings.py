@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from loadgate.errors import LoadgateError, nearest
 from loadgate.target.chaos import CONTROL, NO_FAULTS, Chaos, Route, Seed, Stall, is_control
-from loadgate.target.faults import Faults, PlainFault, StatusFault
+from loadgate.target.faults import KINDS, CloseFault, Faults, Kind, PlainFault, StatusFault
 from loadgate.target.shapes import NO_LATENCY, SHAPES, Shape
 
 MOST_ROUTES: Final = 100
@@ -26,11 +26,14 @@ MOST_ROUTES: Final = 100
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 
-_FAULTS: Final[dict[str, type[StatusFault] | type[PlainFault]]] = {
+_FAULTS: Final[dict[str, type[StatusFault] | type[CloseFault] | type[PlainFault]]] = {
     "status": StatusFault,
     "reset": PlainFault,
     "timeout": PlainFault,
     "partial": PlainFault,
+    "close": CloseFault,
+    "errors": PlainFault,
+    "field": PlainFault,
 }
 _SHAPE_FIELDS: Final = ("shape", *dict.fromkeys(name for kind in SHAPES.values() for name in kind.__struct_fields__))
 _AT: Final = re.compile(r" - at `\$(.*)`$")
@@ -61,13 +64,15 @@ def from_plain(value: Any, seed: int) -> Chaos:
         faults=_faults(fields["faults"], "faults") if "faults" in fields else NO_FAULTS,
         stall=_struct(Stall, fields["stall"], "stall") if fields.get("stall") is not None else None,
         routes=_routes(fields["routes"]) if "routes" in fields else {},
+        protocols=_protocols(fields["protocols"]) if "protocols" in fields else {},
     )
 
 
 def merged(chaos: Chaos, change: Any) -> Chaos:
     """`chaos` with the parts that `change` names.
 
-    A part is replaced whole, except that `faults` are replaced by kind and `routes` by path; null takes a part away.
+    A part is replaced whole, except that `faults` are replaced by kind, `routes` by path and `protocols` by protocol; null
+    takes a part away.
     Raises ChaosError.
     """
     fields = _known(change, Chaos.__struct_fields__, "")
@@ -75,12 +80,13 @@ def merged(chaos: Chaos, change: Any) -> Chaos:
     for key, value in fields.items():
         if key == "faults" and isinstance(value, dict):
             plain[key] |= {kind: {} if part is None else part for kind, part in value.items()}
-        elif key == "routes" and isinstance(value, dict):
+        elif key in ("routes", "protocols") and isinstance(value, dict):
+            there = {*plain[key]}
             plain[key] |= value
-            for path in [path for path, part in value.items() if part is None]:
-                if path not in chaos.routes:
-                    raise ChaosError(f"routes.{path}: cannot be taken away, it is not there")
-                del plain[key][path]
+            for name in [name for name, part in value.items() if part is None]:
+                if name not in there:
+                    raise ChaosError(f"{key}.{name}: cannot be taken away, it is not there")
+                del plain[key][name]
         elif value is None and key != "stall":
             del plain[key]
         else:
@@ -91,7 +97,7 @@ def merged(chaos: Chaos, change: Any) -> Chaos:
 def to_plain(chaos: Chaos) -> dict[str, Any]:
     """The configuration as JSON values, defaults included."""
     plain: dict[str, Any] = msgspec.to_builtins(chaos)
-    for route in plain["routes"].values():
+    for route in (*plain["routes"].values(), *plain["protocols"].values()):
         for key in [key for key, part in route.items() if part is None]:
             del route[key]
     return plain
@@ -126,14 +132,30 @@ def _routes(value: Any) -> dict[str, Route]:
             raise ChaosError(f"{where}: a path begins with a slash", "for example /users")
         if is_control(path):
             raise ChaosError(f"{where}: {', '.join(CONTROL)} and what is below are never delayed nor broken")
-        fields = _known(part, Route.__struct_fields__, where)
-        routes[path] = Route(
-            _shape(fields["latency"], f"{where}.latency") if "latency" in fields else None,
-            _faults(fields["faults"], f"{where}.faults") if "faults" in fields else None,
-        )
+        routes[path] = _route(part, where)
     if len(routes) > MOST_ROUTES:
         raise ChaosError(f"routes: {len(routes)} paths, at most {MOST_ROUTES} are allowed")
     return routes
+
+
+def _protocols(value: Any) -> dict[str, Route]:
+    protocols: dict[str, Route] = {}
+    for name, part in _known(value, KINDS, "protocols").items():
+        found = protocols[name] = _route(part, f"protocols.{name}")
+        faults = NO_FAULTS if found.faults is None else found.faults
+        for kind in Kind:
+            if kind not in KINDS[name] and faults.of(kind).probability:
+                known = ", ".join(each for each in Kind if each in KINDS[name])
+                raise ChaosError(f"protocols.{name}.faults.{kind}: {name} has no such fault", f"its faults: {known}")
+    return protocols
+
+
+def _route(value: Any, where: str) -> Route:
+    fields = _known(value, Route.__struct_fields__, where)
+    return Route(
+        _shape(fields["latency"], f"{where}.latency") if "latency" in fields else None,
+        _faults(fields["faults"], f"{where}.faults") if "faults" in fields else None,
+    )
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:

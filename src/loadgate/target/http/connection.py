@@ -7,6 +7,8 @@ Rules:
 * Requests of one connection are answered one after the other; what a client pipelines waits in a queue. A full queue and
   a client that does not read its replies both stop the reading, so that memory stays bounded.
 * `_free` is True only when the next bytes begin a request and may be answered at once.
+* A reply of status 101 is the connection's last: it goes to the switch of its endpoint. A client that sends more before it
+  has that reply is refused (RFC 6455 4.1).
 * A refused request ends the connection, but the input is drained for a while first: closing over unread bytes would make
   the kernel reset the connection and the client lose the reply (RFC 9112 9.6).
 """
@@ -19,7 +21,7 @@ import struct
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from loadgate.clock import Clock, Handle
 from loadgate.target.faults import Kind, Outcome
@@ -38,11 +40,22 @@ _LINGER: Final = 1.0
 _RESET: Final = struct.pack("ii", 1, 0)
 _NOTHING: Final = empty_reply(200)
 _BLOCK: Final = memoryview(BLOCK)
+_ANSWERED: Final = frozenset({Kind.PARTIAL, Kind.ERRORS, Kind.FIELD})
+"""The faults of requests that are carried out all the same, or answered by whoever knows the protocol."""
+
+
+class Guest(Protocol):
+    """A connection that a listener closes when it ends."""
+
+    transport: asyncio.Transport
+
+    def leave(self) -> None:
+        """Say goodbye and close."""
 
 
 @dataclass(slots=True)
 class Site:
-    """What all connections share."""
+    """What all connections of a listener share."""
 
     routes: Routes
     metrics: Metrics
@@ -51,7 +64,7 @@ class Site:
     refused: Tally
     known: dict[bytes, Call] = field(default_factory=dict)
     """Bytes that are one whole request without a body, kept alive under HTTP/1.1, to what they ask for."""
-    connections: set[Connection] = field(default_factory=set)
+    connections: set[Guest] = field(default_factory=set)
 
     def learn(self, data: bytes, call: Call) -> None:
         if len(data) <= _LONGEST_KNOWN:
@@ -154,6 +167,9 @@ class Connection(asyncio.Protocol):
                 return
         self._receive(data)
 
+    def leave(self) -> None:
+        self.transport.close()
+
     def eof_received(self) -> bool:
         """A client may close its side and still wait for what it asked: keep ours open until that is answered."""
         self._eof = True
@@ -184,7 +200,8 @@ class Connection(asyncio.Protocol):
                 call = self._site.routes.resolve(request)
                 self._queue.append(call)
                 self._queued_bytes += len(request.body)
-                if was_free and request.cacheable and len(ready) == 1 and self._reader.between:
+                plainly = request.cacheable and call.endpoint.manner.switch is None
+                if was_free and plainly and len(ready) == 1 and self._reader.between:
                     self._site.learn(data, call)
             else:
                 self._queue.append(request)
@@ -240,8 +257,16 @@ class Connection(asyncio.Protocol):
                 return
             self._begin(_Exchange(call, reply, reply.delay, None, started))
             return
-        delay, fault = injector.draw(call.path, started)
-        reply = endpoint.handler(call) if fault is None or fault.kind is Kind.PARTIAL else _injected(call, fault)
+        manner = endpoint.manner
+        delay, fault = injector.draw(call.path, started, manner.protocol)
+        if fault is not None and fault.kind not in manner.kinds:
+            fault = None
+        if fault is not None and fault.kind not in _ANSWERED:
+            reply = _injected(call, fault)
+        elif manner.informed is not None:
+            reply = manner.informed(call, delay, fault)
+        else:
+            reply = endpoint.handler(call)
         self._begin(_Exchange(call, reply, delay + reply.delay, fault, started))
 
     def _begin(self, exchange: _Exchange) -> None:
@@ -251,10 +276,9 @@ class Connection(asyncio.Protocol):
         if exchange.fault is not None:
             metrics.faults[exchange.fault.kind] += 1
         if exchange.delay:
-            seconds = exchange.delay / 1000.0
-            metrics.delayed += 1
-            metrics.delay_seconds += seconds
-            self._timer = self._site.clock.call_at(exchange.started + seconds, partial(self._send, exchange))
+            metrics.hold(exchange.delay)
+            due = exchange.started + exchange.delay / 1000.0
+            self._timer = self._site.clock.call_at(due, partial(self._send, exchange))
         else:
             self._send(exchange)
 
@@ -268,6 +292,10 @@ class Connection(asyncio.Protocol):
             self._fall_silent()
             return
         reply = exchange.reply
+        if reply.status == 101 and (self._queue or (self._reader is not None and not self._reader.between)):
+            self._exchange = None
+            self._refuse(Refusal(400, "nothing may be sent before the connection was upgraded"))
+            return
         head = b"%b%b\r\n" % (reply.head, exchange.fields())
         body = reply.body
         exchange.left = reply.stream
@@ -299,7 +327,9 @@ class Connection(asyncio.Protocol):
     def _finish(self, exchange: _Exchange) -> None:
         exchange.call.endpoint.tally.count(exchange.reply.status, self._now() - exchange.started)
         self._exchange = None
-        if exchange.closes:
+        if exchange.reply.status == 101:
+            self._switch(exchange.call)
+        elif exchange.closes:
             self._end()
         else:
             self._advance()
@@ -311,12 +341,23 @@ class Connection(asyncio.Protocol):
         self._queue = None
         self.transport.close()
 
+    def _switch(self, call: Call) -> None:
+        """Hand the connection over. It is still open in the metrics; whoever takes it counts its end."""
+        if self._eof:
+            self._end()
+            return
+        self._deaf = True
+        self._queue = None
+        self._site.connections.discard(self)
+        self._read(True)
+        switch = call.endpoint.manner.switch
+        assert switch is not None
+        switch(call, self.transport)
+
     def _reset(self) -> None:
         self._exchange = None
         self._deaf = True
-        sock: socket.socket = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
+        reset(self.transport)
 
     def _fall_silent(self) -> None:
         """Never answer again, but notice when the client gives up."""
@@ -341,6 +382,13 @@ class Connection(asyncio.Protocol):
         self.transport.write_eof()
         loop = asyncio.get_running_loop()
         loop.call_later(_LINGER, self.transport.abort)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End the connection with an RST, now."""
+    sock: socket.socket = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
 
 
 def _injected(call: Call, fault: Outcome) -> Reply:

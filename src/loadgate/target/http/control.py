@@ -18,10 +18,14 @@ from loadgate.target.settings import ChaosError, from_plain, merged, parse_json,
 
 
 class Control:
-    """Holds the configuration. `injector` is what the connections draw from, None when nothing is injected."""
+    """Holds the configuration. `injector` is what the connections draw from, None when nothing is injected.
 
-    def __init__(self, chaos: Chaos, now: Callable[[], float]) -> None:
+    `protocols` are those that are served.
+    """
+
+    def __init__(self, chaos: Chaos, now: Callable[[], float], protocols: frozenset[str]) -> None:
         self._now = now
+        self._protocols = protocols
         self._original = chaos
         self.chaos = chaos
         self.injector: Injector | None = None
@@ -44,6 +48,18 @@ class Control:
         routes.add("/api/chaos/enable", POST=lambda call: self._switch(True))
         routes.add("/api/chaos/disable", POST=lambda call: self._switch(False))
 
+    def check(self, chaos: Chaos, routes: Routes) -> None:
+        """Raises ChaosError for an override that no request can ever match."""
+        for path in chaos.routes:
+            if not routes.covers(path):
+                raise ChaosError(f"routes.{path}: no route begins so", "for example /users or /users/7")
+        for protocol in chaos.protocols:
+            if protocol not in self._protocols:
+                raise ChaosError(
+                    f"protocols.{protocol}: {protocol} is not served",
+                    f"served are: {', '.join(sorted(self._protocols))}",
+                )
+
     def _show(self, call: Call | None = None) -> Reply:
         return object_reply(200, to_plain(self.chaos))
 
@@ -58,15 +74,8 @@ class Control:
     def _changed(self, call: Call, routes: Routes, read: Callable[[Any], Chaos]) -> Reply:
         try:
             chaos = read(parse_json(call.request.body))
-            check_routes(chaos, routes)
+            self.check(chaos, routes)
         except ChaosError as error:
             return error_reply(400, error.message + (f" ({error.hint})" if error.hint else ""))
         self.apply(chaos)
         return self._show()
-
-
-def check_routes(chaos: Chaos, routes: Routes) -> None:
-    """Raises ChaosError for an override that no request can ever match."""
-    for path in chaos.routes:
-        if not routes.covers(path):
-            raise ChaosError(f"routes.{path}: no route begins so", "for example /users or /users/7")

@@ -19,9 +19,13 @@ _MOST_CACHED: Final = 64
 _MOST_CACHED_BYTES: Final = 16 * 2**10
 
 
-def add_probes(routes: Routes, metrics: Metrics) -> None:
+def add_health(routes: Routes) -> None:
     for path in ("/health", "/health/live", "/health/ready", "/health/startup"):
         routes.add(path, GET=lambda call: _HEALTHY)
+
+
+def add_probes(routes: Routes, metrics: Metrics) -> None:
+    add_health(routes)
     routes.add("/metrics", GET=lambda call: text_reply(metrics.expose(), b"text/plain; version=0.0.4; charset=utf-8"))
     routes.add("/bytes/{n}", GET=_Bytes())
     for path, handler in (("/delay/{ms}", _delay), ("/status/{code}", _status), ("/echo", _echo)):

@@ -8,15 +8,23 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from loadgate.target.http.server import HttpTarget
 
 
-async def serve_http(
-    target: HttpTarget, host: str, port: int, ready: Callable[[str], None], *, until_eof: bool
+async def serve_until_stopped(
+    target: HttpTarget,
+    host: str,
+    ports: Mapping[str, int],
+    ready: Callable[[Iterable[str]], None] | None = None,
+    *,
+    until_eof: bool,
 ) -> None:
-    """Run `target` until SIGINT or SIGTERM, or with `until_eof` until standard input ends; `ready(url)` once it listens."""
+    """Run `target` until SIGINT or SIGTERM, or with `until_eof` until standard input ends.
+
+    `ready` is called with the URL of every port once all are open.
+    """
     raise_file_limit()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -25,18 +33,19 @@ async def serve_http(
     if until_eof:
         # A thread, because standard input may be anything, and event loops watch pipes and sockets only.
         threading.Thread(target=_watch_input, args=(loop, stop), daemon=True).start()
-    await target.start(host, port)
+    await target.start(host, ports=ports)
     try:
-        ready(target.url)
+        (ready or announce)(target.urls.values())
         await stop.wait()
     finally:
         await target.close()
 
 
-def announce(url: str) -> None:
-    """Tell whoever started this process where it listens. If he has gone, or his disk is full, it listens all the same."""
+def announce(urls: Iterable[str]) -> None:
+    """Tell whoever started this process where it listens, HTTP first. If he has gone, or his disk is full, it listens all the
+    same."""
     try:
-        sys.stdout.write(f"loadgate target on {url}\n")
+        sys.stdout.write("".join(f"loadgate target on {url}\n" for url in urls))
         sys.stdout.flush()
     except OSError:
         # what was not taken is still in the stream, and would fail once more when Python shuts down

@@ -18,7 +18,7 @@ class Reply:
     """One reply. `head` is the status line and all fields, each with its line end, without the empty line that ends it.
 
     `delay` is milliseconds to hold the reply back, `stream` the bytes of pattern that follow the head instead of `body`.
-    `plain` is True when there is neither, and `wire` (head and body) may be written at once.
+    `plain` is True when there is neither and it is no 101, and `wire` (head and body) may be written at once.
     """
 
     __slots__ = ("delay", "head", "plain", "status", "stream", "wire")
@@ -28,7 +28,7 @@ class Reply:
         self.head = head
         self.delay = delay
         self.stream = stream
-        self.plain = not delay and not stream
+        self.plain = not delay and not stream and status != 101
         self.wire = b"%b\r\n%b" % (head, body)
 
     @property
@@ -46,10 +46,18 @@ def json_reply(status: int, body: bytes, fields: bytes = b"", delay: float = 0.0
     return Reply(status, head, body, delay)
 
 
+def body_reply(status: int, body: bytes, content_type: bytes) -> Reply:
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n" % (_STARTS[status], content_type, len(body))
+    return Reply(status, head, body)
+
+
+def switch_reply(fields: bytes) -> Reply:
+    """101: what follows on the connection is no HTTP."""
+    return Reply(101, b"HTTP/1.1 101 Switching Protocols\r\nserver: loadgate\r\nconnection: Upgrade\r\n%b" % fields)
+
+
 def text_reply(text: str, content_type: bytes) -> Reply:
-    body = text.encode()
-    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n" % (_STARTS[200], content_type, len(body))
-    return Reply(200, head, body)
+    return body_reply(200, text.encode(), content_type)
 
 
 def bytes_reply(length: int, block: bytes) -> Reply:

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from loadgate.target import data
 from loadgate.target.collection import MOST_OBJECT, Collection, TooLarge
 from loadgate.target.http.reply import Reply, empty_reply, error_reply, json_reply
 from loadgate.target.http.routes import Call, Routes
+from loadgate.target.tables import Tables
 
 DEFAULT_LIMIT: Final = 20
 MOST_LIMIT: Final = 1000
@@ -95,11 +95,10 @@ class Resource:
         return error_reply(404, f"there is no {self.noun} {call.args[0][:40]}")
 
 
-def add_resources(routes: Routes, seed: int) -> None:
-    """Users, posts and comments with the data of `seed`."""
-    users = Resource("user", Collection(data.users(seed)))
-    posts = Resource("post", Collection(data.posts(seed), parent="userId"))
-    comments = Resource("comment", Collection(data.comments(seed), parent="postId"))
+def add_resources(routes: Routes, tables: Tables) -> None:
+    users = Resource("user", tables.users)
+    posts = Resource("post", tables.posts)
+    comments = Resource("comment", tables.comments)
     for resource in (users, posts, comments):
         path = f"/{resource.noun}s"
         routes.add(path, GET=resource.list, POST=resource.create)

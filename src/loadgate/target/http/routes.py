@@ -6,11 +6,13 @@ for the method is 405 with an `allow` field, any other path 404.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
 from loadgate.target.chaos import is_control
+from loadgate.target.faults import KINDS, Kind, Outcome
 from loadgate.target.http.reply import Reply, empty_reply, error_reply
 from loadgate.target.http.request import Request
 from loadgate.target.metrics import Metrics, Tally
@@ -32,14 +34,41 @@ class Call:
 Handler = Callable[[Call], Reply]
 
 
+class Manner:
+    """How requests of a protocol that is spoken over HTTP differ from others.
+
+    `kinds` are the faults they may have. `informed` answers in place of the handler when something is injected: it is told
+    the delay in milliseconds and the fault, and does as `errors` and `field` demand. `switch` takes the connection over
+    after a reply of status 101.
+    """
+
+    __slots__ = ("informed", "kinds", "protocol", "switch")
+
+    def __init__(
+        self,
+        protocol: str,
+        kinds: frozenset[Kind],
+        informed: Callable[[Call, float, Outcome | None], Reply] | None = None,
+        switch: Callable[[Call, asyncio.Transport], None] | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.kinds = kinds
+        self.informed = informed
+        self.switch = switch
+
+
+PLAINLY: Final = Manner("http", KINDS["http"])
+
+
 class Endpoint:
     """One method of one template. A `control` endpoint is never delayed nor broken."""
 
-    __slots__ = ("control", "handler", "tally")
+    __slots__ = ("control", "handler", "manner", "tally")
 
-    def __init__(self, handler: Handler, tally: Tally, *, control: bool) -> None:
+    def __init__(self, handler: Handler, tally: Tally, manner: Manner = PLAINLY, *, control: bool) -> None:
         self.handler = handler
         self.tally = tally
+        self.manner = manner
         self.control = control
 
 
@@ -73,7 +102,7 @@ class Routes:
         self._missing = Endpoint(_missing, metrics.tally("ANY", "(unknown)"), control=False)
         self._whole = Endpoint(_whole, metrics.tally("OPTIONS", "*"), control=True)
 
-    def add(self, template: str, **handlers: Handler) -> None:
+    def add(self, template: str, manner: Manner = PLAINLY, **handlers: Handler) -> None:
         """Handlers by method in capitals."""
         route = _Route(tuple(template.split("/")))
         self._all.append(route)
@@ -87,7 +116,7 @@ class Routes:
         options = empty_reply(204, allow)
         control = is_control(template)
         for method, handler in {**handlers, "OPTIONS": lambda call: options}.items():
-            route.endpoints[method] = Endpoint(handler, self._metrics.tally(method, template), control=control)
+            route.endpoints[method] = Endpoint(handler, self._metrics.tally(method, template), manner, control=control)
         route.rejected = Endpoint(_rejection(allow), self._metrics.tally("ANY", template), control=control)
 
     @property

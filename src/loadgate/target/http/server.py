@@ -1,94 +1,106 @@
-"""The HTTP target as a whole: its parts put together, and its listener."""
+"""The target as a whole: what is shared, which protocols it speaks, and their listeners."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from loadgate.clock import Clock, SystemClock
 from loadgate.errors import LoadgateError
 from loadgate.target.chaos import Chaos
-from loadgate.target.http.connection import Connection, Site
-from loadgate.target.http.control import Control, check_routes
-from loadgate.target.http.probes import add_index, add_probes
+from loadgate.target.http.connection import Site
+from loadgate.target.http.control import Control
+from loadgate.target.http.listener import HttpListener
+from loadgate.target.http.probes import add_health, add_index, add_probes
 from loadgate.target.http.resources import add_resources
 from loadgate.target.http.routes import Routes
+from loadgate.target.listener import Listener
 from loadgate.target.metrics import Metrics
+from loadgate.target.tables import Tables
 
-BACKLOG: Final = 4096
-_LEAVE: Final = 0.5
-"""Seconds that connections have to take what was already written when the target stops."""
+USUAL_PORTS: Final = {"http": 3000, "websocket": 3001, "graphql": 4000}
+"""By protocol, in the order in which they are announced."""
 
 
 class HttpTarget:
-    """The embedded target. `start` it, use `url`, `close` it; all on one event loop.
+    """The embedded target. `start` it, use `url` and `urls`, `close` it; all on one event loop.
 
-    `chaos.seed` is the seed of the data too. Raises ChaosError for an override that fits no route.
+    HTTP is always served. `protocols` are those of `USUAL_PORTS` that are too, each on a port of its own and on that of
+    HTTP. All draw delays and faults from one sequence. `chaos.seed` is the seed of the data too.
+
+    Raises ChaosError for an override that fits no route or protocol, LoadgateError for GraphQL without graphql-core.
     """
 
-    def __init__(self, chaos: Chaos | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, chaos: Chaos | None = None, clock: Clock | None = None, protocols: Collection[str] = ()) -> None:
         chaos = Chaos() if chaos is None else chaos
-        clock = SystemClock() if clock is None else clock
-        metrics = Metrics()
-        routes = Routes(metrics)
-        control = Control(chaos, clock.now)
-        add_probes(routes, metrics)
-        add_resources(routes, chaos.seed)
-        control.add_to(routes)
-        add_index(routes)
-        check_routes(chaos, routes)
-        self._site = Site(routes, metrics, control, clock, metrics.tally("ANY", "(refused)"))
-        self._server: asyncio.Server | None = None
-        self.url = ""
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._metrics = Metrics()
+        self._control = Control(chaos, self._clock.now, frozenset({"http", *protocols}))
+        tables = Tables(chaos.seed)
+        http = self._site = self._new_site()
+        add_probes(http.routes, self._metrics)
+        add_resources(http.routes, tables)
+        self._control.add_to(http.routes)
+        self._listeners: dict[str, Listener] = {"http": HttpListener(http)}
+        if "websocket" in protocols:
+            from loadgate.target.websocket.echo import add_echo
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen. Raises LoadgateError when the address cannot be had."""
-        sock = _listening_socket(host, port)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._site), sock=sock, backlog=BACKLOG)
-        name, number = sock.getsockname()[:2]
-        self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+            own = self._new_site()
+            add_health(own.routes)
+            for site in (http, own):
+                add_echo(site)
+            self._listeners["websocket"] = HttpListener(own, "ws", "/ws")
+        if "graphql" in protocols:
+            try:
+                from loadgate.target.graphql.service import GraphqlService
+            except ModuleNotFoundError as error:
+                if error.name is None or error.name.partition(".")[0] != "graphql":
+                    raise
+                raise LoadgateError(
+                    "GraphQL needs the package graphql-core, which is not installed", "pip install 'loadgate[graphql]'"
+                ) from None
+
+            own = self._new_site()
+            add_health(own.routes)
+            service = GraphqlService(tables, self._clock)
+            for site in (http, own):
+                service.add_to(site)
+            self._listeners["graphql"] = HttpListener(own, "http", "/graphql")
+        add_index(http.routes)
+        self._control.check(chaos, http.routes)
+
+    @property
+    def url(self) -> str:
+        """Base URL of HTTP."""
+        return self._listeners["http"].url
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each protocol is found, in the order in which they are announced."""
+        return {protocol: listener.url for protocol, listener in self._listeners.items()}
+
+    async def start(self, host: str = "127.0.0.1", ports: Mapping[str, int] | None = None) -> None:
+        """Listen: every protocol on its port in `ports`, else on a free one.
+
+        Raises LoadgateError when an address cannot be had; then no port is left open.
+        """
+        numbers = {} if ports is None else ports
+        try:
+            for protocol, listener in self._listeners.items():
+                listener.bind(host, numbers.get(protocol, 0))
+            for listener in self._listeners.values():
+                await listener.open()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Stop listening and close all connections; what they were waiting for is not answered."""
-        if self._server is not None:
-            self._server.close()
-        connections = self._site.connections
-        for connection in list(connections):
-            connection.transport.close()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + _LEAVE
-        while connections and loop.time() < end:
-            await asyncio.sleep(0.005)
-        for connection in list(connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        if isinstance(self._site.clock, SystemClock):
-            self._site.clock.close()
+        await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
+        if isinstance(self._clock, SystemClock):
+            self._clock.close()
 
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket on the first address of `host`. Raises LoadgateError."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, UnicodeError) as error:
-        raise LoadgateError(
-            f"cannot listen on {host}: {error}", "give an address of this machine with --host"
-        ) from None
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise LoadgateError(
-                f"port {port} on {host} is taken by another program", "choose another, or 0 for a free one"
-            ) from None
-        hint = "ports below 1024 need rights" if error.errno == errno.EACCES else None
-        raise LoadgateError(f"cannot listen on {host}:{port}: {error.strerror}", hint) from None
-    sock.setblocking(False)
-    return sock
+    def _new_site(self) -> Site:
+        metrics = self._metrics
+        return Site(Routes(metrics), metrics, self._control, self._clock, metrics.tally("ANY", "(refused)"))

@@ -1,0 +1,34 @@
+"""The target as a program: from ports and texts to a process that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import uvloop
+
+from loadgate.target.http.process import serve_until_stopped
+from loadgate.target.http.server import USUAL_PORTS, HttpTarget
+from loadgate.target.options import from_texts
+
+
+def run_target(
+    ports: Mapping[str, int | None],
+    *,
+    everything: bool = False,
+    host: str = "127.0.0.1",
+    seed: int = 1,
+    latency: Iterable[str] = (),
+    fault: Iterable[str] = (),
+    stall: str | None = None,
+    until_eof: bool = False,
+) -> None:
+    """Serve the protocols that have a port in `ports`, with `everything` all on their usual ones where none is given.
+
+    Returns when the target was told to stop. Raises ChaosError for texts that cannot be used (see `options.from_texts`) and
+    LoadgateError when an address cannot be had or graphql-core is missing.
+    """
+    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
+    if everything:
+        wanted = {**USUAL_PORTS, **wanted}
+    target = HttpTarget(from_texts(latency, fault, stall, seed), protocols=wanted.keys())
+    uvloop.run(serve_until_stopped(target, host, wanted, until_eof=until_eof))
