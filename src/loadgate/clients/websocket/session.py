@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
+from os import write
 from time import perf_counter, time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -184,7 +185,7 @@ class WsSession(Wire):
         if self.state is not _OPEN:
             self._refuse(step, planned, waiter)
             return waiter
-        # as `_frame` does, without the call, for what is sent most: one future and one write a message
+        # as `_frame` and `_write` do, without the calls, for what is sent most: one future and one write a message
         if type(message) is str and self._deflate is None and len(payload := message.encode()) < SHORT:
             size, mask = len(payload), fresh_key()
             body = _from_bytes(payload, "big") ^ _from_bytes((mask * 32)[:size], "big")
@@ -192,7 +193,15 @@ class WsSession(Wire):
         else:
             frame = self._frame(message)
         start = perf_counter()
-        self._write(frame)
+        if self._fd >= 0:
+            try:
+                written = write(self._fd, frame)
+            except OSError:  # as in `_write`
+                written = 0
+            if written != len(frame):
+                self._write_rest(frame, written)
+        else:
+            self._write_rest(frame, 0)
         deadline = start + (self.timeout if timeout is None else timeout)
         question = Question(step, waiter, planned or start, start, deadline, len(frame))
         if match is None:
@@ -274,6 +283,31 @@ class WsSession(Wire):
             self._pings.pop(payload, None)
 
     # -- what it does with what comes
+
+    def data_received(self, data: bytes) -> None:
+        end = perf_counter()
+        # one short text message and nothing else, which is what most servers answer most of the time
+        if self._between and data[0] == 0x81 and len(data) > 1 and data[1] == len(data) - 2 < SHORT:
+            questions = self._questions
+            try:
+                text = data[2:].decode()
+            except UnicodeDecodeError:
+                self._read(data, end)  # which knows what is to follow
+                return
+            if questions.ordered and not questions.fields:
+                question = questions.ordered.popleft()
+                if not question.over:
+                    step, planned, start = question.step, question.planned, question.start
+                    step.received.total += 1.0
+                    self._record(step.answered, question.sent, len(data), planned, start, end, end)
+                    waiter = question.waiter
+                    if not waiter.done():
+                        waiter.set_result(WsReply(text, end, None, "", planned, start))
+                    return
+                questions.ordered.appendleft(question)
+            self._message(text, len(data), end)
+            return
+        self._read(data, end)
 
     def _message(self, content: str | bytes, size: int, end: float) -> None:
         questions = self._questions

@@ -196,12 +196,15 @@ class Wire(asyncio.Protocol, ABC):
                 written = write(self._fd, data)
             except OSError:  # full, or broken, which the transport will find out and report
                 written = 0
-            if written == len(data):
-                return
-            data = data[written:]
+            self._write_rest(data, written)
+        else:
+            self._write_rest(data, 0)
+
+    def _write_rest(self, data: bytes, written: int) -> None:
+        """Leave to the transport what the socket did not take of `data`."""
+        if written != len(data) and self._transport is not None:
             self._fd = -1  # until the rest has left, nothing may pass it
-        if self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(data[written:])
 
     def resume_writing(self) -> None:
         self._fd = self._socket
@@ -212,18 +215,9 @@ class Wire(asyncio.Protocol, ABC):
 
     # -- reading
 
+    @abstractmethod
     def data_received(self, data: bytes) -> None:
-        end = perf_counter()
-        # one short text message and nothing else, which is what most servers answer most of the time
-        if self._between and data[0] == 0x81 and len(data) > 1 and data[1] == len(data) - 2 < 126:
-            try:
-                text = data[2:].decode()
-            except UnicodeDecodeError:
-                pass  # for the reader to say
-            else:
-                self._message(text, len(data), end)
-                return
-        self._read(data, end)
+        """Take what came; all that is unusual goes to `_read`."""
 
     def _read(self, data: bytes, end: float) -> None:
         state = self.state
