@@ -134,11 +134,10 @@ class WebSocket(asyncio.Protocol):
     def _closed_by_client(self, payload: bytes) -> None:
         if not self._closing:
             try:
-                code = close_code(payload)
+                answer = close_payload(close_code(payload)) if payload else b""
             except Failure as failure:
-                self._fail(failure)
-                return
-            self.transport.write(frame(CLOSE, close_payload(code) if payload else b""))
+                answer = close_payload(failure.code, failure.reason)
+            self.transport.write(frame(CLOSE, answer))
             self._end_session()
         self.transport.close()
 
