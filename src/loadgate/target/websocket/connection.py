@@ -136,7 +136,8 @@ class WebSocket(asyncio.Protocol):
             try:
                 answer = close_payload(close_code(payload)) if payload else b""
             except Failure as failure:
-                answer = close_payload(failure.code, failure.reason)
+                self._fail(failure)
+                return
             self.transport.write(frame(CLOSE, answer))
             self._end_session()
         self.transport.close()
