@@ -117,11 +117,14 @@ class Peer:
             self.codes.append(int.from_bytes(plain[:2], "big"))
         return first, plain
 
-    async def to_the_end(self) -> None:
-        """Read frames until the client is gone."""
+    async def to_the_end(self, *, answer: bool = True) -> None:
+        """Read frames until the client is gone; its close frame is answered, unless told otherwise."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                await self.frame()
+                first, payload = await self.frame()
+                if first & 0x0F == 8 and answer:
+                    await self.say(frame(8, payload))
+                    return
 
     def close(self) -> None:
         self._writer.close()

@@ -367,6 +367,9 @@ class WsSession(Wire):
 
     # -- endings
 
+    def _note(self, kind: ErrorKind, text: str) -> None:
+        self._client.stack.recorder.error(kind.value, self._step.name, text)
+
     def cut_off(self, patience: float) -> None:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
         now = perf_counter()

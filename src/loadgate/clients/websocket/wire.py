@@ -114,6 +114,10 @@ class Wire(asyncio.Protocol, ABC):
         """The session is over, once; `kind` is None where both sides closed it in order."""
 
     @abstractmethod
+    def _note(self, kind: ErrorKind, text: str) -> None:
+        """Count an error by which no message was lost."""
+
+    @abstractmethod
     def _forget(self) -> None:
         """The connection is gone for good."""
 
@@ -292,7 +296,9 @@ class Wire(asyncio.Protocol, ABC):
             await asyncio.shield(self._gone)
 
     def _close_unanswered(self) -> None:
-        self._end(ErrorKind.TIMEOUT, f"the server did not answer the close frame within {CLOSE_WAIT:g} s")
+        text = f"the server did not answer the close frame within {CLOSE_WAIT:g} s"
+        self._note(ErrorKind.TIMEOUT, text)
+        self._end(None, text)
         self._shut()
 
     def drop(self) -> None:
