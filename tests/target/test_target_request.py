@@ -79,7 +79,7 @@ def test_only_requests_without_body_on_a_plain_connection_may_be_remembered() ->
         False,
         False,
         False,
-        True,
+        False,
         False,
     ]
 

@@ -27,8 +27,12 @@ def run_target(
     Returns when the target was told to stop. Raises ChaosError for texts that cannot be used (see `options.from_texts`) and
     LoadgateError when an address cannot be had or graphql-core is missing.
     """
-    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
-    if everything:
-        wanted = {**USUAL_PORTS, **wanted}
+    wanted = wanted_ports(ports, everything)
     target = HttpTarget(from_texts(latency, fault, stall, seed), protocols=wanted.keys())
     uvloop.run(serve_until_stopped(target, host, wanted, until_eof=until_eof))
+
+
+def wanted_ports(ports: Mapping[str, int | None], everything: bool) -> dict[str, int]:
+    """The ports to open, by protocol."""
+    given = {protocol: port for protocol, port in ports.items() if port is not None}
+    return {**USUAL_PORTS, **given} if everything else given

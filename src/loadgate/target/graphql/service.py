@@ -58,10 +58,10 @@ class GraphqlService:
             spoken = SUBPROTOCOL in offered(call.request)
             WebSocket(site, transport, lambda socket: SubscriptionSession(socket, site, self._executor, spoken=spoken))
 
-        manner = Manner("graphql", KINDS["graphql"] - {Kind.CLOSE}, self._answer, switch)
-        upgrade = Manner("graphql", frozenset({Kind.STATUS}), switch=switch)
+        kinds = KINDS["graphql"] - {Kind.CLOSE}
+        manner = Manner("graphql", kinds, self._answer, switch)
         site.routes.add(PATH, manner, GET=self._get, POST=self._get)
-        site.routes.add(f"{PATH}/ws", upgrade, GET=_upgrade)
+        site.routes.add(f"{PATH}/ws", Manner("graphql", kinds, switch=switch), GET=_upgrade)
 
     def _get(self, call: Call) -> Reply:
         return self._answer(call, 0.0, None)

@@ -40,6 +40,8 @@ _LINGER: Final = 1.0
 _RESET: Final = struct.pack("ii", 1, 0)
 _NOTHING: Final = empty_reply(200)
 _BLOCK: Final = memoryview(BLOCK)
+UPGRADE_KINDS: Final = frozenset({Kind.STATUS})
+"""A handshake fails by its status; the other faults are for the messages."""
 _ANSWERED: Final = frozenset({Kind.PARTIAL, Kind.ERRORS, Kind.FIELD})
 """The faults of requests that are carried out all the same, or answered by whoever knows the protocol."""
 
@@ -200,8 +202,7 @@ class Connection(asyncio.Protocol):
                 call = self._site.routes.resolve(request)
                 self._queue.append(call)
                 self._queued_bytes += len(request.body)
-                plainly = request.cacheable and call.endpoint.manner.switch is None
-                if was_free and plainly and len(ready) == 1 and self._reader.between:
+                if was_free and request.cacheable and len(ready) == 1 and self._reader.between:
                     self._site.learn(data, call)
             else:
                 self._queue.append(request)
@@ -259,7 +260,8 @@ class Connection(asyncio.Protocol):
             return
         manner = endpoint.manner
         delay, fault = injector.draw(call.path, started, manner.protocol)
-        if fault is not None and fault.kind not in manner.kinds:
+        kinds = UPGRADE_KINDS if call.request.upgrade and manner.switch is not None else manner.kinds
+        if fault is not None and fault.kind not in kinds:
             fault = None
         if fault is not None and fault.kind not in _ANSWERED:
             reply = _injected(call, fault)

@@ -1,7 +1,7 @@
 """Reads requests from the bytes of a connection, in pieces of any size. Does no I/O.
 
 Syntax is llhttp's business (httptools). What is added here are the limits, the refusals with the status they deserve, and
-requests to upgrade, which are answered as if they had not asked (RFC 9110 7.8 allows it).
+requests to upgrade, which are answered as if they had not asked (RFC 9110 7.8 allows it) unless somebody takes them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,21 @@ MOST_BODY: Final = 2**20
 
 
 class Request:
-    """One whole request. `plain` is True when the reply needs no `connection` field (kept alive under HTTP/1.1)."""
+    """One whole request. `plain` is True when the reply needs no `connection` field (kept alive under HTTP/1.1), `upgrade`
+    when it asks for another protocol."""
 
-    __slots__ = ("body", "cacheable", "close", "headers", "method", "plain", "target")
+    __slots__ = ("body", "cacheable", "close", "headers", "method", "plain", "target", "upgrade")
 
     def __init__(
-        self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes, *, close: bool, old: bool
+        self,
+        method: str,
+        target: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        *,
+        close: bool,
+        old: bool,
+        upgrade: bool,
     ) -> None:
         self.method = method
         self.target = target
@@ -29,7 +38,8 @@ class Request:
         self.body = body
         self.close = close
         self.plain = not close and not old
-        self.cacheable = self.plain and not body
+        self.upgrade = upgrade
+        self.cacheable = self.plain and not body and not upgrade
 
 
 class Refusal(Exception):
@@ -164,5 +174,6 @@ class RequestReader:
                 bytes(self._body),
                 close=self._close,
                 old=self._version == "1.0",
+                upgrade=self._parser.should_upgrade(),
             )
         )

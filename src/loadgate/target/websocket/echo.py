@@ -74,8 +74,7 @@ def add_echo(site: Site) -> None:
         wishes = read_wishes(call.query)
         WebSocket(site, transport, lambda socket: EchoSession(socket, site, wishes))
 
-    manner = Manner("websocket", frozenset({Kind.STATUS}), switch=switch)
-    site.routes.add(PATH, manner, GET=answer)
+    site.routes.add(PATH, Manner("websocket", KINDS["websocket"], switch=switch), GET=answer)
 
 
 class EchoSession:
