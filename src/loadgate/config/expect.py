@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from loadgate.config import fields
-from loadgate.config.fields import Fields, Place, Refusal
+from loadgate.config.fields import Fields, Place, Reader, Refusal
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.template import JsonTemplate, Template, json_template, template
 from loadgate.errors import Problem, Span
@@ -66,17 +66,22 @@ class CaptureSpec:
 
 
 def read_expect(node: Node, place: Place) -> ExpectSpec:
-    """The `expect` mapping of a step."""
+    """The `expect` mapping of an HTTP step."""
     own = Fields(node, place, f"in {place.what}")
-    spec = ExpectSpec(
-        status=own.take("status", read_status, None),
+    spec = read_expectations(own, read_status)
+    own.done()
+    return spec
+
+
+def read_expectations(own: Fields, status: Reader[frozenset[int]]) -> ExpectSpec:
+    """What steps of every protocol may expect, among the fields of `expect`; `status` reads their protocol's statuses."""
+    return ExpectSpec(
+        status=own.take("status", status, None),
         headers=own.take("header", _headers, ()),
         body_contains=own.take("body_contains", fields.one_or_more(template), ()),
         json=own.take("json", _json, ()),
         max_duration=own.take("max_duration", fields.positive(fields.duration), None),
     )
-    own.done()
-    return spec
 
 
 def read_status(node: Node, place: Place) -> frozenset[int]:

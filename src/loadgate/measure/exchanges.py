@@ -131,8 +131,6 @@ class ExchangeRows:
         return len(self._exchanges) - 1
 
     def phase(self, exchange: int, phase: str, seconds: float) -> None:
-        if phase not in self._exchanges[exchange].phases:
-            return  # only HTTP has metrics for them: nobody would take it out again
         self._phases.setdefault((exchange, phase), []).append(max(0.0, seconds) * 1e3)
 
     def take_rows(self, buffer: bytearray, count: int) -> None:

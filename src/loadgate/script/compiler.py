@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from loadgate.config.scenarios import ScenarioSpec
-from loadgate.config.steps import GroupStep, RequestStep, ThinkStep, requests_of
+from loadgate.config.steps import ExchangeStep, GraphqlStep, GroupStep, RequestStep, ThinkStep, exchanges_of
 from loadgate.config.steps import Step as StepSpec
 from loadgate.errors import Problem
 from loadgate.script.data import Feeder
+from loadgate.script.exchange import ExchangeRules, Step
 from loadgate.script.expression import Names
+from loadgate.script.graphql import compile_graphql
 from loadgate.script.ledger import GROUP_SEPARATOR
 from loadgate.script.reply import compile_captures, compile_expectations, status_text
 from loadgate.script.request import compile_request
 from loadgate.script.scenario import Scenario
-from loadgate.script.steps import GroupRun, PlainRequestRun, RequestRun, Step, StepScenario, ThinkRun
+from loadgate.script.steps import GroupRun, PlainRequestRun, RequestRun, StepScenario, ThinkRun
 from loadgate.script.template import TemplateCompiler
 
 
@@ -33,6 +35,22 @@ def compile_scenario(
     return Scenario(spec.name, iterate, spec.weight or 1, spec.tags)
 
 
+def _compile_http(spec: RequestStep, rules: ExchangeRules, compiler: TemplateCompiler, problems: list[Problem]) -> Step:
+    plan = compile_request(spec, compiler, problems)
+    statuses = spec.expect.status
+    status_check = None if statuses is None else f"{spec.name}: status is {status_text(statuses)}"
+    if plan.fixed and status_check is not None and rules.plain:
+        return PlainRequestRun(plan, name=spec.name, status_check=status_check)
+    return RequestRun(plan, rules, status_check=status_check)
+
+
+COMPILERS: Final[Mapping[type[ExchangeStep], Callable[[Any, ExchangeRules, TemplateCompiler, list[Problem]], Step]]] = {
+    RequestStep: _compile_http,
+    GraphqlStep: compile_graphql,
+}
+"""By the spec of a kind of exchange: what makes it a step that can run, and puts into the list what is wrong with it."""
+
+
 class _StepCompiler:
     """Goes through the steps in order, so that it knows at each one what the steps before it captured."""
 
@@ -46,7 +64,7 @@ class _StepCompiler:
     ) -> None:
         self._captured: set[str] = set()
         self._later = {
-            capture.name: step.name for step in reversed(list(requests_of(spec.steps))) for capture in step.captures
+            capture.name: step.name for step in reversed(list(exchanges_of(spec.steps))) for capture in step.captures
         }
         self._data = {name: feeder.columns for name, feeder in feeders.items()}
         self._vars = vars
@@ -64,27 +82,21 @@ class _StepCompiler:
                 message = f"`{spec.name}` cannot be the name of a group"
                 self._problems.append(Problem(message, spec.span, "", f"not empty, and no `{GROUP_SEPARATOR}` in it"))
             return GroupRun(spec.name, self.steps(spec.steps))
-        return self._request(spec)
+        return self._exchange(spec)
 
-    def _request(self, spec: RequestStep) -> Step:
-        plan = compile_request(spec, self._compiler(), self._problems)
+    def _exchange(self, spec: ExchangeStep) -> Step:
+        send = self._compiler()  # what the step sends knows what came before it only
         captures = compile_captures(spec.name, spec.captures, self._problems)
         # Captures are taken before expectations are looked at, so these may name what the same reply gave.
         self._captured.update(capture.name for capture in spec.captures)
-        statuses = spec.expect.status
-        status_check = None if statuses is None else f"{spec.name}: status is {status_text(statuses)}"
-        expectations = compile_expectations(spec.name, spec.expect, self._compiler(), self._problems)
-        if plan.fixed and status_check is not None and not (expectations or captures or spec.tags or spec.think):
-            return PlainRequestRun(plan, name=spec.name, status_check=status_check)
-        return RequestRun(
-            plan,
+        rules = ExchangeRules(
             name=spec.name,
-            status_check=status_check,
-            expectations=expectations,
+            expectations=compile_expectations(spec.name, spec.expect, self._compiler(), self._problems),
             captures=captures,
             tags=spec.tags,
             think=None if spec.think is None else (spec.think.low, spec.think.high),
         )
+        return COMPILERS[type(spec)](spec, rules, send, self._problems)
 
     def _compiler(self) -> TemplateCompiler:
         names = Names(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from loadgate.config.graphql import GraphqlSpec
 from loadgate.errors import ConfigError, LoadgateError, Problem
 from loadgate.script.failure import describe_plain, problem_of, problem_of_text
 from loadgate.script.metrics import declarations
+from loadgate.script.queries import check_queries, declared_queries
 from loadgate.script.scenario import Hook, Scenario, Script, hook_of, scenario_of
 
 
@@ -23,9 +26,11 @@ def load_script(path: Path, names: Sequence[str] | None = None) -> Script:
     """
     if not path.is_file():
         raise ConfigError([Problem(f"there is no file {path}" if not path.exists() else f"{path} is not a file")])
-    with declarations() as metrics:
+    with declarations() as metrics, declared_queries() as queries:
         module = run_file(path)
-    script = _collect(path.name, module, metrics)
+    script = replace(_collect(path.name, module, metrics), queries=tuple(queries))
+    if queries and (problems := check_queries(queries, GraphqlSpec())):
+        raise ConfigError(problems)
     return script if names is None else script.only(names)
 
 

@@ -12,6 +12,7 @@ from loadgate.clock import Clock
 from loadgate.errors import LoadgateError, Problem
 from loadgate.measure.recorder import Recorder
 from loadgate.script.failure import describe_plain, problem_of
+from loadgate.script.queries import check_with_target
 from loadgate.script.role import Role
 from loadgate.script.scenario import Hook, Script
 from loadgate.script.shared import Shared
@@ -46,7 +47,12 @@ class Performance:
         self._shared = Shared(recorder=recorder, http=http, clock=clock, wall=wall, seed=seed, metrics=script.metrics)
 
     async def setup(self) -> None:
-        """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2)."""
+        """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2).
+
+        Before that its queries are checked, by the target's own schema if that is to be asked for. Raises ConfigError.
+        """
+        if self._script.queries:
+            await check_with_target(self._script.queries, self._shared.http)
         if self._script.setup is not None:
             self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)
 

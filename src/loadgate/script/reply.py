@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,29 +25,82 @@ _SECRET = re.compile(r"password|passwd|secret|token|authorization|cookie|api[-_]
 """What is found at such a place is kept out of messages."""
 
 
-class Reply:
-    """A response whose body is decoded at most once, however many paths look into it."""
+class Reply(ABC):
+    """What expectations and captures see of a reply, whatever its protocol.
 
-    __slots__ = ("_document", "response")
+    It is decoded at most once, however many paths look into it.
+    """
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
+    __slots__ = ("_document",)
+
+    def __init__(self) -> None:
         self._document: Any = MISSING
 
     def find(self, path: JsonPath) -> Any:
-        """The value at `path`, or MISSING; also where the body is not JSON."""
+        """The value at `path`, or MISSING; also where the reply is not JSON."""
         if self._document is MISSING:
             try:
-                self._document = self.response.json()
+                self._document = self.json()
             except ValueError:
                 self._document = _NOT_JSON
         return path.find(self._document)
 
     @property
+    @abstractmethod
     def summary(self) -> str:
         """Status or error, for messages."""
+
+    @property
+    @abstractmethod
+    def duration(self) -> float:
+        """Service time in milliseconds."""
+
+    @abstractmethod
+    def header(self, name: str) -> str | None:
+        """The header field, or the metadata, of this name in any case; None where there is none."""
+
+    @abstractmethod
+    def body(self) -> bytes:
+        """The reply's bytes. Raises ValueError where they cannot be unpacked."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """The reply as text. Raises ValueError where it cannot be unpacked."""
+
+    @abstractmethod
+    def json(self) -> Any:
+        """The reply as a JSON value. Raises ValueError where it is none."""
+
+
+class HttpReply(Reply):
+    """A response of HTTP, or of what rides on it."""
+
+    __slots__ = ("response",)
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+    @property
+    def summary(self) -> str:
         response = self.response
         return f"status {response.status}" if response.error is None else f"{response.error.value} error"
+
+    @property
+    def duration(self) -> float:
+        return self.response.timings.duration
+
+    def header(self, name: str) -> str | None:
+        return self.response.headers.get(name)
+
+    def body(self) -> bytes:
+        return self.response.body
+
+    def text(self) -> str:
+        return self.response.text
+
+    def json(self) -> Any:
+        return self.response.json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +163,7 @@ def _header(spec: HeaderExpectation, compiler: TemplateCompiler) -> Expectation:
     wanted = compiler.text(spec.value)
 
     def wrong(reply: Reply, scope: Scope) -> str | None:
-        found = reply.response.headers.get(spec.name)
+        found = reply.header(spec.name)
         if found is None:
             return f"no such header, {reply.summary}"
         expected = wanted.render(scope)
@@ -124,7 +178,7 @@ def _body_contains(text: Template, compiler: TemplateCompiler) -> Expectation:
 
     def wrong(reply: Reply, scope: Scope) -> str | None:
         try:
-            body = reply.response.body
+            body = reply.body()
         except ValueError as error:
             return str(error)
         return None if wanted.render(scope).encode() in body else f"not in {len(body):,} bytes, {reply.summary}"
@@ -151,7 +205,7 @@ def _within(seconds: float) -> Expectation:
     limit = seconds * 1e3
 
     def wrong(reply: Reply, scope: Scope) -> str | None:
-        duration = reply.response.timings.duration
+        duration = reply.duration
         return None if duration <= limit else f"took {format_ms(duration)}"
 
     return Expectation(f"within {format_duration(seconds)}", wrong)
@@ -162,12 +216,12 @@ def _take(spec: CaptureSpec, problems: list[Problem]) -> Callable[[Reply], Any] 
         path = _path(spec.expression, spec.span, problems)
         return None if path is None else lambda reply: reply.find(path)
     if spec.source is CaptureFrom.HEADER:
-        return lambda reply: reply.response.headers.get(spec.expression, MISSING)
+        return lambda reply: MISSING if (found := reply.header(spec.expression)) is None else found
     pattern = re.compile(spec.expression)
 
     def search(reply: Reply) -> str | Missing:
         try:
-            match = pattern.search(reply.response.text)
+            match = pattern.search(reply.text())
         except ValueError:  # a body that cannot be unpacked, which is counted
             return MISSING
         if match is None:

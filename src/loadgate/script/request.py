@@ -11,7 +11,7 @@ from loadgate.clients.http.content import form_body, multipart_body
 from loadgate.clients.http.request import Auth, encode_body, header_line
 from loadgate.config.body import Body, FieldPart, FileBody, FilePart, FormBody, JsonBody, TextBody
 from loadgate.config.expect import CaptureFrom
-from loadgate.config.steps import RequestStep
+from loadgate.config.steps import ExchangeStep, RequestStep
 from loadgate.config.target import BasicAuth
 from loadgate.config.template import Template
 from loadgate.errors import Problem
@@ -91,10 +91,10 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         method=step.method,
         name=step.name,
         url=url,
-        headers=_headers(step.headers, compiler, problems),
+        headers=compile_headers(step.headers, compiler, problems),
         query=_texts(step.query, compiler),
         content=None if step.body is None else _content(step.body, compiler),
-        auth=_auth(step, compiler),
+        auth=compile_auth(step, compiler),
         timeout=step.timeout,
         redirects=step.redirects,
         expected=step.expect.status,
@@ -103,7 +103,7 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
     )
 
 
-def _headers(
+def compile_headers(
     templates: Mapping[str, Template], compiler: TemplateCompiler, problems: list[Problem]
 ) -> tuple[tuple[str, Compiled], ...]:
     """As `_texts`; a fixed value that cannot be sent, such as a token from the environment with a line break, is a problem."""
@@ -152,7 +152,8 @@ def _file(part: FilePart) -> tuple[str, bytes] | tuple[str, bytes, str]:
     return (part.filename, content) if part.content_type is None else (part.filename, content, part.content_type)
 
 
-def _auth(step: RequestStep, compiler: TemplateCompiler) -> Compiled | None:
+def compile_auth(step: ExchangeStep, compiler: TemplateCompiler) -> Compiled | None:
+    """The credentials of `step`, whatever its protocol."""
     if step.auth is None:
         return None
     if isinstance(step.auth, BasicAuth):

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 
 if TYPE_CHECKING:
     from loadgate.measure.metric import Metric
+    from loadgate.script.queries import DeclaredQuery
     from loadgate.script.user import User
 
 Iterate = Callable[["User"], Awaitable[None]]
@@ -46,7 +47,7 @@ class Script:
     """Everything a run needs to know of what users do.
 
     `setup` and `teardown` take a user or nothing, and may be async. `options` is the script's own load in k6's shape,
-    not looked at here. `metrics` are the author's own, by name.
+    not looked at here. `metrics` are the author's own, by name; `queries` are what is to be checked before there is load.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Script:
     teardown: Hook | None = None
     options: Mapping[str, Any] | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    queries: tuple[DeclaredQuery, ...] = ()
 
     def scenario(self, name: str) -> Scenario:
         """The scenario called `name`. Raises ConfigError with the nearest name."""
@@ -69,7 +71,7 @@ class Script:
     def only(self, names: Sequence[str]) -> Script:
         """The script reduced to the scenarios `names`. Raises ConfigError."""
         chosen = tuple(self.scenario(name) for name in dict.fromkeys(names))
-        return Script(self.name, chosen, self.setup, self.teardown, self.options, self.metrics)
+        return replace(self, scenarios=chosen)
 
 
 @overload

@@ -9,11 +9,13 @@ from pathlib import Path
 from loadgate.config.data import DataSpec
 from loadgate.config.project import Project
 from loadgate.config.scenarios import PythonSource, ScenarioSpec
+from loadgate.config.steps import exchanges_of
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 from loadgate.measure.metric import Metric
 from loadgate.script.compiler import compile_scenario
 from loadgate.script.data import Feeder, read_csv, read_json
 from loadgate.script.loader import load_script
+from loadgate.script.queries import DeclaredQuery, check_queries, queries_of
 from loadgate.script.request import fixed_request
 from loadgate.script.scenario import Hook, Scenario, Script
 from loadgate.script.steps import PlainRequestRun
@@ -33,9 +35,13 @@ def project_script(project: Project, env: Mapping[str, str]) -> Script:
             scenarios.append(_renamed(found, spec))
     setup, teardown = files.hook("setup"), files.hook("teardown")
     metrics = files.metrics()
+    declared = [query for spec in project.scenarios for query in queries_of(exchanges_of(spec.steps))]
+    queries = (*declared, *files.queries())
+    if queries or project.target.graphql.span is not None:
+        problems += check_queries(queries, project.target.graphql)
     if problems:
         raise ConfigError(problems)
-    return Script(project.path.name, tuple(scenarios), setup, teardown, metrics=metrics)
+    return Script(project.path.name, tuple(scenarios), setup, teardown, metrics=metrics, queries=queries)
 
 
 def url_script(
@@ -85,6 +91,9 @@ class _Files:
             names = " and ".join(script.name for script in owners)
             self._problems.append(Problem(f"{names} both have a {kind}", note=f"a run has one {kind}"))
         return getattr(owners[0], kind) if owners else None
+
+    def queries(self) -> list[DeclaredQuery]:
+        return [query for script in self._scripts.values() if script is not None for query in script.queries]
 
     def metrics(self) -> dict[str, Metric]:
         merged: dict[str, Metric] = {}

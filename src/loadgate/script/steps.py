@@ -7,61 +7,17 @@ runs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from loadgate.script.expression import Unresolved
-from loadgate.script.jsonpath import MISSING
-from loadgate.script.reply import Capture, Expectation, Reply
+from loadgate.script.exchange import ExchangeRules, ExchangeRun, Iteration, Step, note
+from loadgate.script.reply import HttpReply, Reply
 from loadgate.script.request import RequestPlan
 from loadgate.script.user import User
 
 if TYPE_CHECKING:
     from loadgate.clients.http.request import Request
     from loadgate.clients.http.response import Response
-    from loadgate.script.data import Feeder, Row
-
-
-class Iteration:
-    """What templates read while a user goes through the steps once: captured values, and a row of each data file."""
-
-    __slots__ = ("_feeders", "_rows", "captures", "user")
-
-    def __init__(self, user: User, feeders: Mapping[str, Feeder]) -> None:
-        self._feeders = feeders
-        self._rows: dict[str, Row] | None = None
-        self.captures: dict[str, Any] = {}
-        self.user = user
-
-    @property
-    def id(self) -> int:
-        return self.user.id
-
-    @property
-    def iteration(self) -> int:
-        return self.user.iteration
-
-    @property
-    def random(self) -> Random:
-        return self.user.random
-
-    def row(self, feeder: str) -> Row:
-        """The row drawn from `feeder` for this iteration. Raises StopUser where none is left."""
-        if self._rows is None:
-            self._rows = {}
-        row = self._rows.get(feeder)
-        if row is None:
-            row = self._rows[feeder] = self._feeders[feeder].next(self.user)
-        return row
-
-    def wall(self) -> float:
-        return self.user.shared.wall()
-
-
-class Step(Protocol):
-    """One step of a scenario."""
-
-    def run(self, scope: Iteration) -> Awaitable[None]: ...
+    from loadgate.script.data import Feeder
 
 
 class StepScenario:
@@ -79,80 +35,30 @@ class StepScenario:
             await step.run(scope)
 
 
-class RequestRun:
-    """Sends one request, checks the reply and keeps parts of it.
+class RequestRun(ExchangeRun):
+    """Sends one request. `status_check` without statuses in the plan means the client's own idea of an expected one."""
 
-    The status check comes first and is looked at here, since nearly every step has one and nothing else. `status_check`
-    without statuses in the plan means the client's own idea of an expected status (200 to 399).
-    """
+    __slots__ = ("_fixed", "_plan", "_status_check")
 
-    __slots__ = (
-        "_captures", "_expectations", "_fixed", "_name", "_plan", "_status_check", "_tags", "_think"
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        plan: RequestPlan,
-        *,
-        name: str,
-        status_check: str | None,
-        expectations: tuple[Expectation, ...] = (),
-        captures: tuple[Capture, ...] = (),
-        tags: Mapping[str, str] | None = None,
-        think: tuple[float, float] | None = None,
-    ) -> None:
-        self._captures = captures
-        self._expectations = expectations
+    def __init__(self, plan: RequestPlan, rules: ExchangeRules, *, status_check: str | None) -> None:
+        super().__init__(rules)
         self._fixed = plan.fixed
-        self._name = name
         self._plan = plan
         self._status_check = status_check
-        self._tags = tags or {}
-        self._think = think
 
-    async def run(self, scope: Iteration) -> None:
+    async def exchange(self, scope: Iteration) -> Reply:
         user = scope.user
-        outer = user.ledger
-        if self._tags:
-            user.enter(outer.with_tags(self._tags))
-        try:
-            request = user.ledger.requests.get(self) or self._prepare(scope)
-            response = await user.http.send(request)
-            if self._status_check is not None:
-                check_status(user, response, self._status_check)
-            if self._expectations or self._captures:
-                self._examine(response, scope)
-        except Unresolved as error:
-            user.shared.recorder.error("skipped", self._name, _unresolved(error))
-        finally:
-            if self._tags:
-                user.enter(outer)
-        if self._think is not None:
-            await user.think(*self._think)
+        request = user.ledger.requests.get(self) or self._prepare(scope)
+        response = await user.http.send(request)
+        if self._status_check is not None:
+            check_status(user, response, self._status_check)
+        return HttpReply(response)
 
     def _prepare(self, scope: Iteration) -> Request:
-        request = prepare(self._plan, self._name, scope.user, scope)
+        request = prepare(self._plan, self.rules.name, scope.user, scope)
         if self._fixed:
             scope.user.ledger.requests[self] = request
         return request
-
-    def _examine(self, response: Response, scope: Iteration) -> None:
-        user, reply = scope.user, Reply(response)
-        for capture in self._captures:
-            value = capture.take(reply)
-            if value is not MISSING:
-                scope.captures[capture.name] = value
-            else:
-                scope.captures.pop(capture.name, None)
-                note(user, capture.check, f"{capture.place} is not in the reply, {reply.summary}")
-            user.check(value is not MISSING, capture.check)
-        for expectation in self._expectations:
-            try:
-                wrong = expectation.wrong(reply, scope)
-            except Unresolved as error:
-                wrong = _unresolved(error)
-            if not user.check(wrong is None, expectation.name):
-                note(user, expectation.name, wrong or "")
 
 
 class PlainRequestRun:
@@ -187,12 +93,7 @@ class PlainRequestRun:
 def check_status(user: User, response: Response, check: str) -> None:
     """Record whether the status is the expected one, with a sample where it is not."""
     if not user.check(response.ok, check):
-        note(user, check, f"got {Reply(response).summary}")
-
-
-def note(user: User, check: str, text: str) -> None:
-    """Keep what came instead of what `check` wants as a sample."""
-    user.shared.recorder.error("check", check, text)
+        note(user, check, f"got {HttpReply(response).summary}")
 
 
 def prepare(plan: RequestPlan, name: str, user: User, scope: Iteration) -> Request:
@@ -201,10 +102,6 @@ def prepare(plan: RequestPlan, name: str, user: User, scope: Iteration) -> Reque
         return plan.prepare(user.http, scope)
     except (ValueError, LookupError) as error:
         raise ValueError(f"step `{name}`: {error}") from None
-
-
-def _unresolved(error: Unresolved) -> str:
-    return f"`{error}` was not captured in this iteration"
 
 
 class ThinkRun:

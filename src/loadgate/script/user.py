@@ -35,8 +35,8 @@ class User:
     """One virtual user. An instance belongs to one run and is made by it.
 
     Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `id`
-    (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the
-    run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
+    (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the script's setup returned), `random`
+    (own generator, seeded by the run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
     """
 
     __slots__ = ("_graphql", "_random", "env", "http", "id", "iteration", "ledger", "positions", "shared", "turn")
@@ -65,7 +65,7 @@ class User:
         if self._graphql is None:
             from loadgate.clients.graphql.client import GraphqlClient
 
-            self._graphql = GraphqlClient(self.http, self.shared.http.graphql)
+            self._graphql = GraphqlClient(self.http, self.shared.http.graphql.path)
         return self._graphql
 
     @property

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from msgspec import json as codec
 
-from loadgate.clients.graphql.document import Document, document_of
 from loadgate.clients.graphql.judge import BatchJudge, GraphqlJudge, is_miss
 from loadgate.clients.graphql.reply import BatchReply, GraphqlReply
 from loadgate.clients.http.client import HttpClient
 from loadgate.clients.http.request import Auth, Request
 from loadgate.clients.http.response import Response
 from loadgate.clients.http.step import Judge
+from loadgate.config.operations import Document, document_of
 
 JSON: Final = "application/json"
 ACCEPT: Final = "application/graphql-response+json, application/json"

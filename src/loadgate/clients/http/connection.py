@@ -253,14 +253,15 @@ class Connection(asyncio.Protocol):
 
     def _record_phases(self, series: int, sending: float) -> tuple[float, float, float, float]:
         """Record what only a connection's first exchange has, and return all four phases in seconds."""
-        phase = self._pool.stack.recorder.phase
         marks = self._marks or ConnectMarks()
-        if marks.blocked:
-            phase(series, "blocked", marks.blocked)
-        if marks.connecting:
-            phase(series, "connecting", marks.connecting)
-        if marks.tls_handshaking:
-            phase(series, "tls_handshaking", marks.tls_handshaking)
+        if self.request is not None and self.request.step.has_phases:
+            phase = self._pool.stack.recorder.phase
+            if marks.blocked:
+                phase(series, "blocked", marks.blocked)
+            if marks.connecting:
+                phase(series, "connecting", marks.connecting)
+            if marks.tls_handshaking:
+                phase(series, "tls_handshaking", marks.tls_handshaking)
         self._marks = None
         self._sent = 0.0
         return marks.blocked, marks.connecting, marks.tls_handshaking, sending

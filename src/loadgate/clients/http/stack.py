@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadgate.clients.http.request import Auth, Request, RequestBuilder, RequestDefaults
 from loadgate.clients.http.step import Judge, Step
 from loadgate.clients.transport import Connector, TlsOptions
-from loadgate.config.graphql import PATH as GRAPHQL_PATH
+from loadgate.config.graphql import GraphqlSpec
 from loadgate.config.target import BasicAuth, TargetSpec
 from loadgate.measure.recorder import Recorder
 
@@ -44,7 +44,7 @@ class Context:
 class HttpStack:
     """HTTP for one run, on one event loop. Raises LoadgateError or ValueError for options that cannot be used.
 
-    `graphql` is the path, or the URL, at which the target answers GraphQL.
+    `graphql` says where the target answers GraphQL, and what queries are held against.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class HttpStack:
         tls: TlsOptions | None = None,
         connect_timeout: float = 10.0,
         user_agent: str = "loadgate",
-        graphql: str = GRAPHQL_PATH,
+        graphql: GraphqlSpec | None = None,
     ) -> None:
         self.recorder = recorder
         self.connector = Connector(tls or TlsOptions(), connect_timeout)
         self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
-        self.graphql = graphql
+        self.graphql = graphql or GraphqlSpec()
         self.resent = 0
         """Requests sent once more because the server had given their idle connection up."""
         self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
@@ -94,5 +94,5 @@ def stack_for(target: TargetSpec, recorder: Recorder, user_agent: str) -> HttpSt
         tls=TlsOptions(tls.ca, tls.cert, tls.key, tls.verify),
         connect_timeout=target.connect_timeout,
         user_agent=user_agent,
-        graphql=target.graphql.path,
+        graphql=target.graphql,
     )

@@ -81,6 +81,11 @@ class Step:
         """The plain reply that came last; None where each one is judged."""
         self._plain: dict[Head, PlainReply] = {}
 
+    @property
+    def has_phases(self) -> bool:
+        """Whether the protocol has metrics for the opening of a connection: only HTTP has."""
+        return self._judge is None
+
     def plain(self, head: Head, data: bytes) -> PlainReply:
         """The plain reply with this head, whole in `data`; without a judge it is the likely one from now on."""
         if self._judge is not None:

@@ -2,7 +2,7 @@
 
 Text is cut into tokens as the specification says (comments, strings and block strings are no names), and definitions
 are found by their brackets. Nothing is validated beyond that: whether a query is right, its server says, or
-`checking` does. Source: GraphQL specification (October 2021), sections 2.1 and 2.2.
+`clients/graphql/checking.py` does. Source: GraphQL specification (October 2021), sections 2.1 and 2.2.
 """
 
 from __future__ import annotations

@@ -1,0 +1,131 @@
+"""A step that sends one GraphQL operation: its text is fixed, so that it can be checked; what varies are its variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loadgate.config import fields
+from loadgate.config.expect import ExpectSpec, read_expectations, read_status
+from loadgate.config.fields import Fields, Place, Refusal
+from loadgate.config.graphql import part_of
+from loadgate.config.operations import SyntaxFault, document_of, scan
+from loadgate.config.source import Node, Table
+from loadgate.config.steps.exchange import ExchangeStep, read_common
+from loadgate.config.steps.http import read_url
+from loadgate.config.template import JsonTemplate, Template, json_template
+from loadgate.errors import Problem, Span, nearest
+
+
+class ErrorsExpected(StrEnum):
+    """Whether a reply may hold errors. Where it may, holding them is no failure."""
+
+    NONE = "none"
+    SOME = "some"
+    """It must."""
+    ANY = "any"
+    """It may or may not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphqlStep(ExchangeStep):
+    """One operation. `text_span` is that of the text's scalar; `at` None: the target's endpoint.
+
+    `errors` None: nothing is checked, and a reply that holds some is a failed exchange all the same.
+    """
+
+    text: str
+    text_span: Span
+    variables: Mapping[str, JsonTemplate] = field(default_factory=dict)
+    variable_spans: Mapping[str, Span] = field(default_factory=dict)
+    operation: str | None = None
+    persisted: bool = False
+    at: Template | None = None
+    errors: ErrorsExpected | None = None
+
+    @property
+    def needs_target(self) -> Span | None:
+        if self.at is None:
+            return self.text_span
+        return self.at.span if self.at.text.startswith("/") else None
+
+
+def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
+    """The step whose key is `graphql`."""
+    written = own.node.entries[key].value
+    operation = own.take("operation", fields.plain, None)
+    text = own.take(key, _query, "")
+    common = read_common(own, document_of(text).step_name(operation))
+    _check_operation(text, operation, own)
+    nothing: tuple[ExpectSpec, ErrorsExpected | None] = (ExpectSpec(), None)
+    expect, errors = own.take("expect", _expect, nothing)
+    variables = own.node.entries.get("variables")
+    step = GraphqlStep(
+        **common,
+        text=text,
+        text_span=written.span,
+        variables=own.take("variables", _variables, {}),
+        variable_spans={
+            entry.key: entry.key_span
+            for entry in (variables.value.entries.values() if variables and isinstance(variables.value, Table) else ())
+        },
+        operation=operation,
+        persisted=own.take("persisted", fields.flag, False),
+        at=own.take("at", read_url, None),
+        expect=expect,
+        errors=errors,
+    )
+    own.done()
+    return step
+
+
+def _query(node: Node, place: Place) -> str:
+    text = fields.text(node, place).replace("\a", "")  # ruamel.yaml's mark of a fold (`>`)
+    at = text.find("${")
+    if at >= 0:
+        span = part_of(node.span, text, at, 2)
+        note = "write $name in the query, and give its value under `variables`, where templates are allowed"
+        raise Refusal(Problem(f"{place.what} cannot hold a template", span, "the text must be fixed", note))
+    try:
+        scan(text)
+    except SyntaxFault as fault:
+        span = part_of(node.span, text, fault.position, fault.length)
+        raise Refusal(Problem(f"{place.what} is not GraphQL: {fault}", span)) from None
+    return text
+
+
+def _check_operation(text: str, operation: str | None, own: Fields) -> None:
+    """Report an operation that is not there, or not to be told from others, or none to be sent as a request."""
+    known = document_of(text).operations
+    names = [each.name for each in known if each.name]
+    chosen = [each for each in known if operation is None or each.name == operation]
+    if operation is not None and known and not chosen:
+        likely = nearest(operation, names)
+        message = f"there is no operation `{operation}` in the query {own.where}"
+        own.report(
+            message, "operation", f"did you mean `{likely}`?" if likely else "", f"operations in it: {_listed(names)}"
+        )
+    elif operation is None and len(known) > 1:
+        message = f"the query {own.where} holds several operations"
+        own.report(message, "graphql", "", f"say which one to send, as `operation`: {_listed(names)}")
+    elif chosen and chosen[0].kind == "subscription":
+        own.report(f"a subscription cannot be sent as a request {own.where}", "graphql", "it has no single reply")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none that has a name"
+
+
+def _variables(node: Node, place: Place) -> dict[str, JsonTemplate]:
+    if not isinstance(node, Table):
+        raise place.refuse(node, "a mapping of names to values")
+    return {entry.key: json_template(entry.value, place) for entry in node.entries.values()}
+
+
+def _expect(node: Node, place: Place) -> tuple[ExpectSpec, ErrorsExpected | None]:
+    own = Fields(node, place, f"in {place.what}")
+    spec = read_expectations(own, read_status)
+    errors = own.take("errors", fields.choice(ErrorsExpected), None)
+    own.done()
+    return spec, errors
