@@ -64,6 +64,12 @@ def main() -> None:
         print(f"loadgate {__version__}")
         return
     _open_standard_streams()
+    if sys.argv[1:2] == ["serve"]:
+        from loadgate.cli.quick import serve_quickly
+
+        code = serve_quickly(sys.argv[2:])
+        if code is not None:
+            _leave(code)
     # NumPy's linear algebra is not used; its threads would spin for 50 ms of CPU when they are made
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loadgate.cli.app import start

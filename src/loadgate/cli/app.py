@@ -39,7 +39,7 @@ class _App(click.Group):
         except _FORESEEN:
             raise
         except BaseException as error:
-            return _report_defect(error)
+            return report_defect(error)
 
 
 @click.group(
@@ -80,7 +80,7 @@ def start() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _report_defect(error: BaseException) -> int:
+def report_defect(error: BaseException) -> int:
     """Say what happened and where; the exit code."""
     import traceback
 

@@ -1,6 +1,8 @@
-"""`loadgate serve`: the embedded target, in the foreground."""
+"""`loadgate serve`: the embedded target, in the foreground. `quick` reads the same options; a test holds them together."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -33,18 +35,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--fault", metavar="FAULT", multiple=True, help=_FAULT)
 @click.option("--stall", metavar="TIME/TIME", help="Stand still at intervals: 1s/10s is 1 s once in 10 s.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="End when standard input ends.")
-def serve(
-    http_port: int,
-    ws_port: int | None,
-    graphql_port: int | None,
-    everything: bool,
-    host: str,
-    seed: int,
-    latency: tuple[str, ...],
-    fault: tuple[str, ...],
-    stall: str | None,
-    until_eof: bool,
-) -> None:
+def serve(**asked: Any) -> None:
     """Run the embedded target: known data, known delays, known faults.
 
     HTTP alone unless more is asked for. Routes: /health /metrics /users /posts /comments /bytes/N /delay/MS /status/CODE
@@ -55,13 +46,4 @@ def serve(
     """
     from loadgate.target.command import run_target
 
-    run_target(
-        {"http": http_port, "websocket": ws_port, "graphql": graphql_port},
-        everything=everything,
-        host=host,
-        seed=seed,
-        latency=latency,
-        fault=fault,
-        stall=stall,
-        until_eof=until_eof,
-    )
+    run_target(**asked)

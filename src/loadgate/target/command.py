@@ -12,22 +12,24 @@ from loadgate.target.options import from_texts
 
 
 def run_target(
-    ports: Mapping[str, int | None],
     *,
-    everything: bool = False,
-    host: str = "127.0.0.1",
-    seed: int = 1,
-    latency: Iterable[str] = (),
-    fault: Iterable[str] = (),
-    stall: str | None = None,
-    until_eof: bool = False,
+    http_port: int,
+    ws_port: int | None,
+    graphql_port: int | None,
+    everything: bool,
+    host: str,
+    seed: int,
+    latency: Iterable[str],
+    fault: Iterable[str],
+    stall: str | None,
+    until_eof: bool,
 ) -> None:
-    """Serve the protocols that have a port in `ports`, with `everything` all on their usual ones where none is given.
+    """Serve the protocols that have a port, with `everything` all of them, on their usual ports where none is given.
 
     Returns when the target was told to stop. Raises ChaosError for texts that cannot be used (see `options.from_texts`) and
     LoadgateError when an address cannot be had or graphql-core is missing.
     """
-    wanted = wanted_ports(ports, everything)
+    wanted = wanted_ports({"http": http_port, "websocket": ws_port, "graphql": graphql_port}, everything)
     target = HttpTarget(from_texts(latency, fault, stall, seed), protocols=wanted.keys())
     uvloop.run(serve_until_stopped(target, host, wanted, until_eof=until_eof))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -35,6 +36,9 @@ async def serve_until_stopped(
         threading.Thread(target=_watch_input, args=(loop, stop), daemon=True).start()
     await target.start(host, ports=ports)
     try:
+        # what is there now stays; the collector, where it was off to start faster, need not look at it again
+        gc.freeze()
+        gc.enable()
         (ready or announce)(target.urls.values())
         await stop.wait()
     finally:
