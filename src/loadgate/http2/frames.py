@@ -171,11 +171,13 @@ _OF_CONNECTIONS: Final = frozenset({Kind.SETTINGS, Kind.PING, Kind.GOAWAY})
 class FrameReader:
     """Cuts a stream of bytes into frames. `largest` is what was announced as MAX_FRAME_SIZE."""
 
-    __slots__ = ("_block", "_largest", "_rest")
+    __slots__ = ("_block", "_largest", "_rest", "failure")
 
     def __init__(self, largest: int = DEFAULT_FRAME_SIZE) -> None:
         self._largest = largest
         self._rest = b""
+        self.failure: Http2Error | None = None
+        """Why nothing can follow the frames that were given out last; `feed` raises it when it is called again."""
         self._block: tuple[int, int, list[bytes], int] | None = None
 
     @property
@@ -184,10 +186,19 @@ class FrameReader:
         return bool(self._rest) or self._block is not None
 
     def feed(self, received: bytes) -> list[Frame]:
-        """The frames that are whole now, in order. Raises Http2Error for what no peer may send."""
-        if self._rest:
-            received = self._rest + received
+        """The frames that are whole now, in order. Raises Http2Error for what no peer may send, if no frame comes before it."""
+        if self.failure is not None:
+            raise self.failure
         found: list[Frame] = []
+        try:
+            self._cut(self._rest + received if self._rest else received, found)
+        except Http2Error as error:
+            self.failure = error
+            if not found:
+                raise
+        return found
+
+    def _cut(self, received: bytes, found: list[Frame]) -> None:
         at, end = 0, len(received)
         while end - at >= HEADER_SIZE:
             high, low, kind, flags, stream = _unpack_head(received, at)
@@ -207,7 +218,6 @@ class FrameReader:
                 whole = checked
             found.append(whole)
         self._rest = received[at:]
-        return found
 
     def _check(self, came: Frame) -> Frame | None:
         """The frame as it is to be seen, or None where there is nothing (yet) to see. Plain HEADERS never come here."""

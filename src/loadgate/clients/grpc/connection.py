@@ -1,0 +1,516 @@
+"""One HTTP/2 connection to a gRPC server: the hot path, and all that HTTP/2 asks of a client besides.
+
+A call whose message fits the windows is one write of HEADERS and DATA, past the transport where it has nothing queued, for
+the reason given in `http/connection.py`. Its reply is known by the bytes of its header blocks: the peer is told to use no
+dynamic table, so equal bytes are equal fields (`head.py`). One timer a connection looks after all its calls' deadlines.
+
+Flow control: windows are announced large enough that no ordinary reply waits for us, and opened again when half of one is
+used. What a scenario does not read of a stream holds that stream's window shut, never the connection's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from os import write
+from struct import Struct
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, cast
+
+from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.grpc.call import Call
+from loadgate.clients.grpc.status import Code, code_of_reset
+from loadgate.clients.transport import ConnectMarks, Origin, describe
+from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, FrameReader, Http2Error, Kind, Setting, frames
+from loadgate.http2.errors import code_name
+
+if TYPE_CHECKING:
+    from loadgate.clients.grpc.channel import Channel
+
+STREAM_WINDOW: Final = 4 * 1024 * 1024
+CONNECTION_WINDOW: Final = 64 * 1024 * 1024
+_GREETING: Final = (
+    PREFACE
+    + frames.settings(
+        {
+            Setting.HEADER_TABLE_SIZE: 0,
+            Setting.ENABLE_PUSH: 0,
+            Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            Setting.MAX_HEADER_LIST_SIZE: frames.LARGEST_BLOCK,
+        }
+    )
+    + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
+)
+_NO_TABLE: Final = b"\x20"
+"""Begins the first header block: our table has size 0, whatever the server allows (RFC 7541 section 4.2)."""
+_UNLIMITED: Final = 2**31
+_LAST_STREAM: Final = 2**31 - 1
+_NEVER: Final = float("inf")
+_TIMER_SLACK: Final = 0.001
+"""uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
+_LARGE: Final = 64 * 1024
+_pack_stream = Struct(">I").pack
+_pack_data_head = Struct(">HBBB").pack
+
+
+class Connection(asyncio.Protocol):
+    """Carries any number of calls at once, as many as the server allows.
+
+    `settled` is done when the server has sent its settings, before which no call is started; it fails as ExchangeError.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_channel",
+        "_closed",
+        "_fd",
+        "_heads",
+        "_initial",
+        "_largest",
+        "_loop",
+        "_next",
+        "_queued",
+        "_reader",
+        "_taken",
+        "_timer",
+        "_timer_at",
+        "_transport",
+        "_window",
+        "calls",
+        "draining",
+        "marks",
+        "most",
+        "origin",
+        "settled",
+    )
+
+    def __init__(self, channel: Channel, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+        self._channel = channel
+        self._loop = loop
+        self._heads = channel.stack.heads
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._fd = -1
+        self._queued = False
+        self._closed = False
+        self._next = 1
+        self._initial = self._window = frames.DEFAULT_WINDOW
+        self._largest = frames.DEFAULT_FRAME_SIZE
+        self._taken = 0
+        self._blocked: dict[Call, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = _NEVER
+        self.calls: dict[int, Call] = {}
+        self.most = _UNLIMITED
+        self.draining = False
+        """No further call is to be started here: the server said so, or the numbers of streams are used up."""
+        self.marks = ConnectMarks()
+        self.origin = origin
+        self.settled: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call can be started now."""
+        return not self.draining and len(self.calls) < self.most
+
+    # -- opening and closing
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Connected, after a TLS handshake if there is one: greet the server. Raises ExchangeError where it wants no HTTP/2."""
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() != "h2":
+            transport.abort()
+            raise ExchangeError(ErrorKind.TLS, f"{self.origin}: the server did not agree to HTTP/2 (ALPN)")
+        self._transport = transport
+        if not transport.is_closing() and tls is None:
+            self._fd = transport.get_extra_info("socket").fileno()
+        self._write(_GREETING)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fd = -1
+        if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
+            self._end(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
+        else:
+            text = describe(exc) if exc is not None else "connection closed"
+            self._end(ErrorKind.RESET, f"{text} before the reply was whole")
+
+    def close(self) -> None:
+        """Close at once; calls end without a sample."""
+        for call in list(self.calls.values()):
+            call.drop()
+        self.calls.clear()
+        self._shut()
+
+    def _end(self, kind: ErrorKind, text: str) -> None:
+        """The connection is of no use any more, nor is any call on it."""
+        calls = list(self.calls.values())
+        self.calls.clear()
+        if not self.settled.done():
+            self.settled.set_exception(ExchangeError(kind, text))
+            self.settled.exception()  # whoever opened it may be gone
+        self._shut()
+        for call in calls:
+            begun = kind is ErrorKind.RESET and call.head is not None
+            call.fail(ErrorKind.CUT if begun else kind, text)
+        self._channel.pump()
+
+    def _shut(self) -> None:
+        self._closed = self.draining = True
+        self._channel.forget(self)
+        self._blocked.clear()
+        self._fd = -1  # the number may soon belong to another connection
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _give_up(self, error: Http2Error) -> None:
+        """The server broke HTTP/2: tell it, and fail what is under way."""
+        if not self._closed:
+            self._write(frames.goaway(0, error.code))
+        if self.settled.done():
+            self._end(ErrorKind.PROTOCOL, f"HTTP/2: {error}")
+        else:
+            self._end(ErrorKind.PROTOCOL, f"{self.origin} does not speak HTTP/2 here: its first bytes are {error}")
+
+    # -- sending
+
+    def _write(self, data: bytes) -> None:
+        """Past the transport, where it has nothing queued that must go first."""
+        transport = self._transport
+        if transport is None or self._closed:
+            return
+        if self._fd >= 0 and len(data) <= _LARGE:
+            if self._queued and not transport.get_write_buffer_size():
+                self._queued = False
+            if not self._queued:
+                try:
+                    written = write(self._fd, data)
+                except OSError:  # full, or broken, which the transport will find out and report
+                    written = 0
+                if written == len(data):
+                    return
+                data = data[written:]
+        self._queued = True
+        transport.write(data)
+
+    def start(self, call: Call) -> None:
+        """Send the beginning of a call, or all of it. The service time starts here."""
+        stream = self._next
+        self._next = stream + 2
+        if stream >= _LAST_STREAM - 2:
+            self._retire()
+        call.stream = stream
+        call.tries += 1
+        self.calls[stream] = call
+        outgoing, request = call.outgoing, call.request
+        size = len(outgoing)
+        start = call.start = perf_counter()
+        deadline = call.deadline = (call.called or start) + request.timeout
+        fits = size <= self._largest and size <= self._window and size <= self._initial
+        if fits and call.ends and stream > 1 and request.lead:
+            number = _pack_stream(stream)
+            wire = (
+                request.lead
+                + number
+                + request.block
+                + _pack_data_head(size >> 8, size & 0xFF, 0, END_STREAM)
+                + number
+                + outgoing
+            )
+            self._window -= size
+            call.at = size + 1
+            call.sent = len(wire)
+            self._write(wire)
+        else:
+            self._start_slowly(call)
+        if deadline < self._timer_at:
+            self._arm(deadline)
+
+    def _start_slowly(self, call: Call) -> None:
+        block = call.request.block
+        if call.stream == 1:
+            block = _NO_TABLE + block
+        wire = frames.headers(call.stream, block, end=False, largest=self._largest)
+        call.sent = len(wire)
+        call.window = self._initial
+        call.at = 0
+        self._write(wire)
+        self.flush(call)
+
+    def flush(self, call: Call) -> None:
+        """Send what the windows allow of what a call has to send, and the end of its side after it."""
+        outgoing = call.outgoing
+        left = len(outgoing) - call.at
+        if left < 0 or not call.stream:
+            return
+        while left:
+            size = min(left, self._window, call.window)
+            if size <= 0:
+                self._blocked[call] = None
+                return
+            piece = outgoing[call.at : call.at + size]
+            call.at += size
+            left -= size
+            self._window -= size
+            call.window -= size
+            wire = frames.data(call.stream, piece, end=call.ends and not left, largest=self._largest)
+            call.sent += len(wire)
+            self._write(wire)
+            if not left:
+                self._sent_all(call, ended=call.ends)
+                return
+        if call.ends:
+            wire = frames.data(call.stream, b"", end=True)
+            call.sent += len(wire)
+            self._write(wire)
+        self._sent_all(call, ended=call.ends)
+
+    def _sent_all(self, call: Call, *, ended: bool) -> None:
+        self._blocked.pop(call, None)
+        if ended:
+            call.at = len(call.outgoing) + 1
+        else:
+            call.drained()
+
+    def cancel(self, call: Call, code: int = ErrorCode.CANCEL) -> None:
+        """Take a call off, and tell the server. Whoever does this ends the call."""
+        if self.calls.get(call.stream) is call:
+            self._write(frames.reset(call.stream, code))
+            self._remove(call)
+
+    def _remove(self, call: Call) -> None:
+        """Off the books; the place it leaves may be another's."""
+        del self.calls[call.stream]
+        if self._blocked:
+            self._blocked.pop(call, None)
+        if self.draining and not self.calls:
+            self._shut()
+        if self._channel.waiting:
+            self._channel.pump_soon()
+
+    def read_on(self, call: Call) -> None:
+        """A scenario has read what it was slow to read: the server may send more."""
+        if call.taken >= STREAM_WINDOW // 2 and self.calls.get(call.stream) is call:
+            self._write(frames.window_update(call.stream, call.taken))
+            call.taken = 0
+
+    # -- receiving
+
+    def data_received(self, data: bytes) -> None:
+        now = perf_counter()
+        try:
+            for kind, flags, stream, payload, size in self._reader.feed(data):
+                if kind == 1:
+                    self._headers(flags, stream, payload, size, now)
+                elif kind == 0:
+                    self._data(flags, stream, payload, size, now)
+                else:
+                    self._control(kind, flags, stream, payload, now)
+                if self._closed:
+                    return
+            if self._reader.failure is not None:
+                raise self._reader.failure
+        except Http2Error as error:
+            self._give_up(error)
+
+    def _headers(self, flags: int, stream: int, block: bytes, size: int, now: float) -> None:
+        if not self.settled.done():
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "HEADERS before SETTINGS")
+        head = self._heads.get(block) or self._heads.read(block)
+        call = self.calls.get(stream)
+        if call is None:
+            self._late(Kind.HEADERS, stream)
+            return
+        call.received += size + 9
+        if flags & END_STREAM:
+            if not call.first:
+                call.first = now
+            self._ended(call)
+            call.finish(head, now)
+        elif call.head is not None or not head.status:
+            what = "a second header block that does not end its stream" if call.head else "a reply without :status"
+            self._break(call, ErrorKind.PROTOCOL, what, now)
+        elif head.status >= 200:  # interim replies are not yet the reply
+            call.head = head
+            call.first = now
+
+    def _data(self, flags: int, stream: int, payload: bytes, size: int, now: float) -> None:
+        if not self.settled.done():
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "DATA before SETTINGS")
+        self._taken += size
+        if self._taken >= CONNECTION_WINDOW // 2:
+            self._write(frames.window_update(0, self._taken))
+            self._taken = 0
+        call = self.calls.get(stream)
+        if call is None:
+            self._late(Kind.DATA, stream)
+            return
+        call.received += size + 9
+        call.taken += size
+        if call.taken > STREAM_WINDOW:
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, f"more DATA than the window of stream {stream} allows")
+        if call.head is None:
+            self._break(call, ErrorKind.PROTOCOL, "DATA before the header block of the reply", now)
+            return
+        try:
+            wanted = call.take(payload)
+        except ExchangeError as error:
+            self._break(call, error.kind, str(error), now)
+            return
+        if flags & END_STREAM:
+            self._ended(call)
+            call.finish(None, now)
+        elif wanted and call.taken >= STREAM_WINDOW // 2:
+            self.read_on(call)
+
+    def _ended(self, call: Call) -> None:
+        """The server's side of a stream ended; ours is given up if it has not."""
+        if call.at <= len(call.outgoing):
+            self._write(frames.reset(call.stream, ErrorCode.CANCEL))
+        self._remove(call)
+
+    def _break(self, call: Call, kind: ErrorKind, text: str, now: float) -> None:
+        self.cancel(call, ErrorCode.PROTOCOL_ERROR if kind is ErrorKind.PROTOCOL else ErrorCode.CANCEL)
+        call.fail(kind, text, now)
+
+    def _late(self, kind: Kind, stream: int) -> None:
+        """A frame of a stream that has no call: it was given up, or never was."""
+        if not stream % 2 or stream >= self._next:
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{kind.name} on stream {stream}, which was never opened")
+
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes, now: float) -> None:
+        if not self.settled.done() and kind != Kind.SETTINGS:
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{Kind(kind).name} before SETTINGS")
+        if kind == Kind.WINDOW_UPDATE:
+            self._widen(stream, frames.number(payload) & 0x7FFF_FFFF, now)
+        elif kind == Kind.PING:
+            if not flags & ACK:
+                self._write(frames.ping(payload, ack=True))
+        elif kind == Kind.SETTINGS:
+            if not flags & ACK:
+                self._settle(payload)
+        elif kind == Kind.RST_STREAM:
+            self._reset(stream, frames.number(payload), now)
+        elif kind == Kind.GOAWAY:
+            self._leave(payload, now)
+        else:
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{Kind(kind).name}, which was not allowed")
+
+    def _settle(self, payload: bytes) -> None:
+        for name, value in frames.read_settings(payload):
+            if name == Setting.INITIAL_WINDOW_SIZE:
+                more, self._initial = value - self._initial, value
+                for call in self.calls.values():
+                    call.window += more
+            elif name == Setting.MAX_FRAME_SIZE:
+                self._largest = value
+            elif name == Setting.MAX_CONCURRENT_STREAMS:
+                self.most = value
+        self._write(frames.SETTINGS_ACK)
+        if not self.settled.done():
+            self.settled.set_result(None)
+        else:
+            self._flush_blocked()
+            self._channel.pump()
+
+    def _widen(self, stream: int, more: int, now: float) -> None:
+        call = self.calls.get(stream)
+        if stream and call is None:
+            self._late(Kind.WINDOW_UPDATE, stream)
+            return
+        window = call.window if call is not None else self._window
+        if not more or window + more > frames.LARGEST_WINDOW:
+            what = "a WINDOW_UPDATE of 0" if not more else "a WINDOW_UPDATE beyond the largest window"
+            if call is None:
+                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR if more else ErrorCode.PROTOCOL_ERROR, what)
+            self._break(call, ErrorKind.PROTOCOL, what, now)
+        elif call is None:
+            self._window += more
+            self._flush_blocked()
+        else:
+            call.window += more
+            if call in self._blocked:
+                self.flush(call)
+
+    def _flush_blocked(self) -> None:
+        for call in list(self._blocked):
+            if self._window <= 0:
+                return
+            self.flush(call)
+
+    def _reset(self, stream: int, code: int, now: float) -> None:
+        call = self.calls.get(stream)
+        if call is None:
+            self._late(Kind.RST_STREAM, stream)
+            return
+        self._remove(call)
+        if code == ErrorCode.REFUSED_STREAM and call.repeatable:
+            self._channel.resend(call)
+        elif code == ErrorCode.CANCEL and now >= call.deadline - _TIMER_SLACK:
+            self._time_out(call, now)  # servers see the deadline too, and may be first
+        else:
+            kind = ErrorKind.RESET if call.head is None else ErrorKind.CUT
+            call.fail(kind, f"the server reset the stream: {code_name(code)}", now, code=code_of_reset(code))
+
+    def _leave(self, payload: bytes, now: float) -> None:
+        """GOAWAY: what the server did not look at goes over another connection, the rest is finished here."""
+        last, code, said = frames.read_goaway(payload)
+        self._retire()
+        text = f"the server closes the connection (GOAWAY, {code_name(code)}"
+        text += f": {said.decode('utf-8', 'replace')})" if said else ")"
+        for stream in [stream for stream in self.calls if stream > last]:
+            call = self.calls.get(stream)
+            if call is None:
+                continue
+            self._blocked.pop(call, None)
+            del self.calls[stream]
+            if call.repeatable:
+                self._channel.resend(call)
+            else:
+                call.fail(ErrorKind.RESET, text, now)
+        if not self.calls:
+            self._shut()
+        self._channel.pump()
+
+    def _retire(self) -> None:
+        self.draining = True
+        self._channel.retire(self)
+
+    # -- deadlines
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - perf_counter()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = _NEVER
+        now = perf_counter()
+        for call in [call for call in self.calls.values() if call.deadline - _TIMER_SLACK <= now]:
+            self.cancel(call)
+            self._time_out(call, now)
+        if self.calls:
+            self._arm(min(call.deadline for call in self.calls.values()))
+
+    @staticmethod
+    def _time_out(call: Call, now: float) -> None:
+        got = f"after {call.received:,} bytes of the reply" if call.received else "with no byte of the reply"
+        text = f"no whole reply within {call.request.timeout:g} s, {got}"
+        call.fail(ErrorKind.TIMEOUT, text, now, code=Code.DEADLINE_EXCEEDED)
+
+    def cut_off(self, patience: float, owner: object | None) -> None:
+        """Fail the calls (of `owner` if there is one) that were sent more than `patience` seconds ago."""
+        now = perf_counter()
+        for call in list(self.calls.values()):
+            waited = now - call.start
+            if waited > patience and (owner is None or call.owner is owner):
+                self.cancel(call)
+                text = f"no whole reply {waited:.3g} s after it was sent, when its user was given up"
+                call.fail(ErrorKind.UNANSWERED, text, now)
