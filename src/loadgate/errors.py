@@ -16,12 +16,23 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from loadgate.masks import mask_source, redact_text
-from loadgate.masks import redact_url as redact_url
-
 SHOWN_PROBLEMS = 20
 SHOWN_WIDTH = 100
 NEAREST_DISTANCE = 3
+
+
+def redact_text(text: str) -> str:
+    """`masks.redact_text`, whose patterns take 5 ms to compile: a target that starts has nothing to hide yet."""
+    from loadgate.masks import redact_text
+
+    return redact_text(text)
+
+
+def redact_url(url: str) -> str:
+    """`masks.redact_url`, imported by the first that asks."""
+    from loadgate.masks import redact_url
+
+    return redact_url(url)
 
 
 class LoadgateError(Exception):
@@ -129,6 +140,8 @@ def _position(problem: Problem) -> tuple[str, int, int]:
 
 def _excerpt(span: Span, label: str) -> list[str]:
     """The `-->` line, the source line and the one before it, and the caret line."""
+    from loadgate.masks import mask_source
+
     rows = [f"  --> {span}"]
     if not 1 <= span.line <= len(span.lines):
         return rows if not label else [*rows, f"   | {label}"]

@@ -41,8 +41,11 @@ class Collection:
         self.version = 0
         self.followers: set[Callable[[bytes], object]] = set()
         for value in seeded:
-            self._last = value["id"]
-            self._keep(self._last, value)
+            id = self._last = value["id"]
+            self._objects[id] = _encode(value)
+            if parent:
+                self._parents[id] = value[parent]
+                self._children.setdefault(value[parent], {})[id] = None
 
     def __len__(self) -> int:
         return len(self._objects)

@@ -82,13 +82,19 @@ def _pick(u: float, words: list[str]) -> str:
 
 
 class _Text:
-    """Sentences of whole words; the words of one sentence are neighbours in a shuffled list, which is cheap."""
+    """Sentences of whole words; the words of one sentence are neighbours in a shuffled list. There are so few that each is
+    put together once: this is done at every start."""
 
     def __init__(self, seed: str) -> None:
         generator = Random(seed)
         self.random = generator.random
         self._words = generator.sample(_WORD, len(_WORD)) * 2
+        self._sentences: dict[tuple[int, int], str] = {}
 
     def sentence(self, length: int) -> str:
         at = int(self.random() * len(_WORD))
-        return " ".join(self._words[at : at + length]).capitalize() + "."
+        sentence = self._sentences.get((at, length))
+        if sentence is None:
+            sentence = " ".join(self._words[at : at + length]).capitalize() + "."
+            self._sentences[at, length] = sentence
+        return sentence

@@ -9,7 +9,6 @@ from loadgate.target.chaos import Chaos
 from loadgate.target.faults import KINDS, Kind
 from loadgate.target.settings import ChaosError, from_plain, unknown
 from loadgate.target.shapes import SHAPES
-from loadgate.units import UnitError, parse_duration
 
 _SHAPE_TEXTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "none": ((), "none"),
@@ -128,6 +127,8 @@ def _value(key: str, item: str, text: str) -> float:
 
 
 def _milliseconds(item: str, text: str) -> float:
+    from loadgate.units import UnitError, parse_duration  # most targets start without
+
     try:
         return round(parse_duration(item) * 1000.0, 6)
     except UnitError as error:

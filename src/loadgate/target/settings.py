@@ -8,7 +8,6 @@ Rules:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
@@ -45,6 +44,8 @@ class ChaosError(LoadgateError):
 
 def parse_json(body: bytes | str) -> Any:
     """JSON without repeated keys and without NaN. Raises ChaosError."""
+    import json  # only configurations need it, and a target starts without
+
     try:
         return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

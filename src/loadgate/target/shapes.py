@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -26,7 +25,15 @@ Sigma = Annotated[float, Meta(ge=0.0, le=10.0)]
 Alpha = Annotated[float, Meta(ge=0.1, le=1000.0)]
 
 _SMALLEST: Final = 2.0**-54
-_normal: Final = NormalDist().inv_cdf
+
+
+def _normal(u: float) -> float:
+    """The quantile of the standard normal distribution."""
+    from statistics import (
+        NormalDist,
+    )  # most targets start without, and the shapes that need it import it before they serve
+
+    return NormalDist().inv_cdf(u)
 
 
 class Shape(Struct, frozen=True, kw_only=True, tag_field="shape", tag="none"):
@@ -89,6 +96,10 @@ class Normal(_Clamped, frozen=True, kw_only=True, tag="normal"):
     mean_ms: Milliseconds
     deviation_ms: Milliseconds
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _normal(0.5)
+
     def quantile(self, u: float) -> float:
         return self.mean_ms + self.deviation_ms * _normal(u)
 
@@ -98,6 +109,10 @@ class LogNormal(_Clamped, frozen=True, kw_only=True, tag="lognormal"):
 
     median_ms: Milliseconds
     sigma: Sigma
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _normal(0.5)
 
     def quantile(self, u: float) -> float:
         return self.median_ms * math.exp(self.sigma * _normal(u))

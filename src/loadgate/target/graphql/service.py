@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from graphql import OperationType
@@ -29,6 +28,7 @@ from loadgate.target.graphql.execution import (
 from loadgate.target.graphql.schema import make_schema
 from loadgate.target.graphql.subscription import SUBPROTOCOL, SubscriptionSession
 from loadgate.target.http.connection import Site
+from loadgate.target.http.query import parameters
 from loadgate.target.http.reply import Reply, body_reply, error_reply
 from loadgate.target.http.request import Request
 from loadgate.target.http.routes import Call, Manner
@@ -127,7 +127,7 @@ def _body_value(request: Request) -> Any:
 def _query_value(query: str) -> dict[str, Any]:
     """The request that the parameters of a GET stand for; `variables` and `extensions` are JSON."""
     fields: dict[str, Any] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True):
+    for name, text in parameters(query):
         if name in ("variables", "extensions") and text:
             try:
                 fields[name] = msgspec.json.decode(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from loadgate.target.collection import MOST_OBJECT, Collection, TooLarge
+from loadgate.target.http.query import parameters
 from loadgate.target.http.reply import Reply, empty_reply, error_reply, json_reply
 from loadgate.target.http.routes import Call, Routes
 from loadgate.target.tables import Tables
@@ -122,7 +122,7 @@ def _id(call: Call) -> int:
 def _paging(query: str) -> tuple[int, int]:
     """Offset and limit. Raises _Bad. Other parameters are nobody's business here."""
     values = {"offset": 0, "limit": DEFAULT_LIMIT}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parameters(query):
         if name in values:
             if not (value.isascii() and value.isdigit() and len(value) < 19):
                 raise _Bad(400, f"{name}: expected a whole number from 0 up, got `{value[:40]}`")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import unquote
 
 from loadgate.target.chaos import is_control
 from loadgate.target.faults import KINDS, Kind, Outcome
+from loadgate.target.http.query import decoded
 from loadgate.target.http.reply import Reply, empty_reply, error_reply
 from loadgate.target.http.request import Request
 from loadgate.target.metrics import Metrics, Tally
@@ -133,7 +133,7 @@ class Routes:
             target = "/" + rest.partition("/")[2] if scheme else target
         path, _, query = target.partition("?")
         if "%" in path:
-            path = unquote(path)
+            path = decoded(path)
         route, args = self._find(path)
         if route is None:
             return Call(request, self._missing, path, query, ())

@@ -13,13 +13,13 @@ import asyncio
 from collections import deque
 from functools import partial
 from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from loadgate.clock import Handle
 from loadgate.target.faults import KINDS, Kind, Outcome
 from loadgate.target.http.connection import Site
+from loadgate.target.http.query import parameters
 from loadgate.target.http.reply import Reply, error_reply
 from loadgate.target.http.routes import Call, Manner
 from loadgate.target.shapes import LONGEST_MS
@@ -45,7 +45,7 @@ class Wishes(msgspec.Struct, frozen=True):
 def read_wishes(query: str) -> Wishes:
     """Raises ValueError, which says what is wrong. Other parameters are nobody's business here."""
     truth, push = False, 0.0
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parameters(query):
         if name == "truth":
             if value not in ("0", "1"):
                 raise ValueError(f"truth: 1 or 0, got `{value[:40]}`")
