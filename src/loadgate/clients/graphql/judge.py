@@ -26,10 +26,13 @@ class _Failure(msgspec.Struct):
     extensions: Any = None
 
 
+_NULL: Final = msgspec.Raw(b"null")
+
+
 class _Envelope(msgspec.Struct):
     """The outermost level of a reply."""
 
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = _NULL
     errors: list[_Failure] | None = None
 
 
@@ -110,7 +113,7 @@ def _read(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
 def _fault_of(envelope: _Envelope, *, errors: bool) -> Fault | None:
     if envelope.errors:
         return None if errors else Fault(ErrorKind.GRAPHQL, text_of(envelope.errors))
-    if envelope.data is None or bytes(envelope.data) == b"null":
+    if bytes(envelope.data) == b"null":
         return Fault(ErrorKind.PROTOCOL, "the reply has neither data nor errors")
     return None
 

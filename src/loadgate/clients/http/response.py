@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from loadgate.clients.base import BodyError, ErrorKind, ExchangeError, Timings
+from loadgate.clients.base import BodyError as BodyError
+from loadgate.clients.base import ErrorKind, ExchangeError, Timings
 from loadgate.clients.http.coding import decode_body
 from loadgate.clients.http.head import Head
 from loadgate.clients.http.request import Request
