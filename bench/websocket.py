@@ -1,6 +1,6 @@
 """CPU per WebSocket echo, Loadgate beside k6: `python -m bench.websocket [--write]`.
 
-Every tool opens 64 sessions of two hundred short text echoes each, again and again, one echo under way in each, against one
+Every tool opens 64 sessions of a thousand short text echoes each, again and again, one echo under way in each, against one
 server on the other core (picows, in C). Loadgate times and checks every echo. k6 is measured with the same of it, a trend
 and a check, in both of its APIs, and once more with neither. With them stand the `websockets` client, which measures
 nothing, and a client that does not even read what comes back: what Python and the kernel cost before anything is done.
@@ -275,7 +275,7 @@ def _measure(options: argparse.Namespace) -> int:
             "Command: `python -m bench.websocket`."
         )
         setting = (
-            f"Text of {len(TEXT)} bytes echoed over {options.sessions} sessions, one under way in each, two hundred to a "
+            f"Text of {len(TEXT)} bytes echoed over {options.sessions} sessions, one under way in each, a thousand to a "
             f"session, {options.seconds} s a tool, median of\n{options.rounds} rounds; ratios are taken within a round. Every "
             "echo is timed and checked, but for the clients that say otherwise in the\ndocumentation of `bench/websocket.py`."
         )

@@ -1,9 +1,9 @@
-"""One session of two hundred echoes, each checked: what `bench/websocket.py` has every tool do."""
+"""One session of a thousand echoes, each checked: what `bench/websocket.py` has every tool do."""
 
 from loadgate import User, scenario
 from loadgate.clients.websocket import WsStack
 
-ECHOES = 200
+ECHOES = 1_000
 TEXT = "hello world, and thirty bytes."
 
 

@@ -3,7 +3,7 @@ import ws from "k6/ws";
 import { check } from "k6";
 import { Trend } from "k6/metrics";
 
-const ECHOES = 200;
+const ECHOES = 1000;
 const TEXT = "hello world, and thirty bytes.";
 const measured = __ENV.MEASURED === "1";
 const url = `${__ENV.URL.replace("http", "ws")}/ws`;

@@ -21,6 +21,7 @@ from loadgate.clients.websocket.frames import (
     CLOSE,
     FrameError,
     FrameReader,
+    ShortText,
     close_payload,
     fresh_key,
     masked,
@@ -74,6 +75,22 @@ def test_lengths_around_their_edges_go_both_ways(size: int) -> None:
     written = TheirFrame(Opcode.BINARY, payload).serialize(mask=False)
     (ours,) = FrameReader(1 << 20).feed(written)
     assert (ours.opcode, ours.payload, ours.size) == (BINARY, payload, len(written))
+
+
+@given(st.text(max_size=41))
+def test_a_short_text_made_ready_once_is_what_they_read_every_time(text: str) -> None:
+    payload = text.encode()[:125]
+    ready = ShortText(payload)
+    frames = [ready.masked() for _ in range(3)]
+    assert [(read.opcode, bytes(read.data), read.fin) for read in theirs(b"".join(frames))] == [(1, payload, True)] * 3
+    assert len({sent[2:6] for sent in frames}) == 3, "every frame has a key of its own"
+
+
+@pytest.mark.parametrize("size", range(126))
+def test_short_texts_of_every_length(size: int) -> None:
+    payload = bytes(33 + at % 90 for at in range(size))
+    (read,) = theirs(ShortText(payload).masked())
+    assert bytes(read.data) == payload
 
 
 @given(st.binary(max_size=3000), st.binary(min_size=4, max_size=4))

@@ -56,16 +56,18 @@ def test_text_binary_and_json_are_asked_and_answered(new_loop: Callable[[], asyn
                 assert 0 < reply.duration <= reply.latency < 5000
                 reply = await ws.ask(b"\x00\xff")
                 assert (reply.data, reply.is_text) == (b"\x00\xff", False)
+                for text in ("same", "same", "same", "same", "other", "other", "same", "", "", ""):
+                    assert (await ws.ask(text)).text == text
                 assert (await ws.ask({"a": [1]})).json() == {"a": [1]}
                 for size in (0, 125, 126, 65_535, 65_536, 1_000_000):
                     assert (await ws.ask("x" * size)).text == "x" * size
                 assert (await ws.ask(bytes(3_000_000))).data == bytes(3_000_000)
             assert (ws.close_code, ws.error, ws.is_open) == (1000, None, False)
-        assert here.counts() == {"101": 10}
+        assert here.counts() == {"101": 20}
         assert here.total("ws_sessions") == 1
-        assert here.total("ws_msgs_sent") == here.total("ws_msgs_received") == 10
+        assert here.total("ws_msgs_sent") == here.total("ws_msgs_received") == 20
         for metric in ("ws_message_duration", "ws_message_latency"):
-            assert here.samples(metric) == 10
+            assert here.samples(metric) == 20
         assert here.samples("ws_connecting") == here.samples("ws_session_duration") == 1
         assert here.total("data_received") > 4_131_000
         assert here.total("data_sent") > 4_131_000

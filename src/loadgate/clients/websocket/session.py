@@ -20,7 +20,7 @@ import msgspec
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.request import Request
 from loadgate.clients.http.response import Headers
-from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, fresh_key, masked
+from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, ShortText, fresh_key, masked
 from loadgate.clients.websocket.handshake import Offer, RefusedError
 from loadgate.clients.websocket.message import WsMessage, WsReply
 from loadgate.clients.websocket.questions import Question, Questions
@@ -41,9 +41,7 @@ _TIMER_SLACK: Final = 0.001
 """uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
 _UNDER_PRESSURE: Final = 64 * 1024
 """Bytes the server has not taken yet from which on `send` waits for it."""
-_SHORT_TEXT: Final = tuple(bytes((0x81, 0x80 | size)) for size in range(SHORT))
-"""The first two bytes of a masked text frame, by the length of its payload."""
-_from_bytes: Final = int.from_bytes
+_NOTHING: Final = ShortText(b"")
 
 Outgoing = str | bytes | dict[str, Any] | list[Any]
 """Text, binary, or what is sent as JSON text."""
@@ -58,14 +56,17 @@ class WsSession(Wire):
 
     __slots__ = (
         "_at",
+        "_before",
         "_client",
         "_context",
         "_handshake",
         "_pings",
         "_questions",
+        "_ready",
         "_receivers",
         "_record",
         "_step",
+        "_text",
         "_timer",
         "_timer_at",
         "_unread",
@@ -89,6 +90,10 @@ class WsSession(Wire):
         self._receivers: deque[asyncio.Future[WsMessage]] | None = None
         self._unread: deque[WsMessage] | None = None
         self._unread_size = 0
+        self._before: str | None = None
+        self._text = ""
+        self._ready = _NOTHING
+        """The text that was sent twice in a row, and what it is sent from."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
         self.error: ErrorKind | None = None
@@ -185,13 +190,8 @@ class WsSession(Wire):
         if self.state is not _OPEN:
             self._refuse(step, planned, waiter)
             return waiter
-        # as `_frame` and `_write` do, without the calls, for what is sent most: one future and one write a message
-        if type(message) is str and self._deflate is None and len(payload := message.encode()) < SHORT:
-            size, mask = len(payload), fresh_key()
-            body = _from_bytes(payload, "big") ^ _from_bytes((mask * 32)[:size], "big")
-            frame = _SHORT_TEXT[size] + mask + body.to_bytes(size, "big")
-        else:
-            frame = self._frame(message)
+        # as `_write` does, without the call: one future and one write a message
+        frame = self._ready.masked() if message == self._text else self._frame(message)
         start = perf_counter()
         if self._fd >= 0:
             try:
@@ -474,6 +474,10 @@ class WsSession(Wire):
             packed = self._deflate.pack(payload)
             if packed is not None:
                 return masked(opcode, packed, compressed=True)
+        elif isinstance(message, str) and len(payload) < SHORT:
+            if message == self._before:  # so that texts that are sent once are not made ready for nothing
+                self._text, self._ready = message, ShortText(payload)
+            self._before = message
         return masked(opcode, payload)
 
     def _other_step(self, name: str | None) -> WsStep:
