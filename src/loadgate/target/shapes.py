@@ -12,6 +12,8 @@ Rules:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -27,13 +29,15 @@ Alpha = Annotated[float, Meta(ge=0.1, le=1000.0)]
 _SMALLEST: Final = 2.0**-54
 
 
-def _normal(u: float) -> float:
-    """The quantile of the standard normal distribution."""
-    from statistics import (
-        NormalDist,
-    )  # most targets start without, and the shapes that need it import it before they serve
+@cache
+def _normal() -> Callable[[float], float]:
+    """The quantile function of the standard normal distribution.
 
-    return NormalDist().inv_cdf(u)
+    Most targets start without `statistics`; the shapes that need it import it when they are made, before anything is served.
+    """
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf
 
 
 class Shape(Struct, frozen=True, kw_only=True, tag_field="shape", tag="none"):
@@ -98,10 +102,10 @@ class Normal(_Clamped, frozen=True, kw_only=True, tag="normal"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _normal(0.5)
+        _normal()
 
     def quantile(self, u: float) -> float:
-        return self.mean_ms + self.deviation_ms * _normal(u)
+        return self.mean_ms + self.deviation_ms * _normal()(u)
 
 
 class LogNormal(_Clamped, frozen=True, kw_only=True, tag="lognormal"):
@@ -112,10 +116,10 @@ class LogNormal(_Clamped, frozen=True, kw_only=True, tag="lognormal"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _normal(0.5)
+        _normal()
 
     def quantile(self, u: float) -> float:
-        return self.median_ms * math.exp(self.sigma * _normal(u))
+        return self.median_ms * math.exp(self.sigma * _normal()(u))
 
 
 class Pareto(_Clamped, frozen=True, kw_only=True, tag="pareto"):
