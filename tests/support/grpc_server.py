@@ -61,8 +61,6 @@ def _make(grpc: Any, protos: Any) -> Any:
     async def answered(request: Any, context: Any, text: str, received: int = 0) -> Any:
         if request.delay_ms:
             await asyncio.sleep(request.delay_ms / 1e3)
-        if request.gzip:
-            context.set_compression(grpc.Compression.Gzip)
         own = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
         own |= {name: value.hex() for name, value in context.invocation_metadata() if isinstance(value, bytes)}
         left = context.time_remaining() or 0.0
@@ -119,7 +117,8 @@ async def _serve(options: argparse.Namespace) -> None:
     limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     if options.streams:
         limits.append(("grpc.max_concurrent_streams", options.streams))
-    server = grpc.aio.server(options=limits)
+    coding = grpc.Compression.Gzip if options.gzip else None
+    server = grpc.aio.server(options=limits, compression=coding)
     services.add_GreeterServicer_to_server(_make(grpc, protos), server)
     if options.reflection:
         reflection: Any = import_module("grpc_reflection.v1alpha.reflection")
@@ -139,6 +138,7 @@ async def _serve(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--reflection", action="store_true")
+    parser.add_argument("--gzip", action="store_true", help="compress all replies")
     parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--tls", nargs="+", metavar="FILE", help="certificate, key and, to demand one of clients, a CA")
     asyncio.run(_serve(parser.parse_args()))

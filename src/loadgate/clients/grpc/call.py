@@ -20,6 +20,9 @@ from loadgate.clients.transport import ConnectMarks
 
 MOST_TRIES: Final = 2
 """Connections a call is sent on: a second one only where the server says that it did not look at it on the first."""
+MOST_REFUSALS: Final = 10
+"""How often a call is sent when the server refuses its stream. A grpcio server at its limit counts a stream for a moment longer
+than its client can know, and so refuses the one that takes its place."""
 
 
 class Call:
@@ -94,10 +97,9 @@ class Call:
         """Whether nobody waits for the reply."""
         return self.waiter.done()
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether all that it sent is still known, so that it can be sent once more."""
-        return self.tries < MOST_TRIES
+    def repeatable(self, most: int) -> bool:
+        """Whether it was sent less than `most` times, and all that was sent is still known."""
+        return self.tries < most
 
     def take(self, data: bytes) -> bool:
         """Data came; says whether more is wanted now. Raises ExchangeError for more than is taken of a message."""

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.clients.grpc.call import Call
+from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
 from loadgate.clients.grpc.status import Code, code_of_reset
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, FrameReader, Http2Error, Kind, Setting, frames
@@ -48,6 +48,8 @@ _LAST_STREAM: Final = 2**31 - 1
 _NEVER: Final = float("inf")
 _TIMER_SLACK: Final = 0.001
 """uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
+_REST: Final = 0.002
+"""Seconds without a new call after the server has refused one."""
 _LARGE: Final = 64 * 1024
 _pack_stream = Struct(">I").pack
 _pack_data_head = Struct(">HBBB").pack
@@ -63,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_blocked",
         "_channel",
         "_closed",
+        "_early",
         "_fd",
         "_heads",
         "_initial",
@@ -71,6 +74,7 @@ class Connection(asyncio.Protocol):
         "_next",
         "_queued",
         "_reader",
+        "_rest",
         "_taken",
         "_timer",
         "_timer_at",
@@ -93,10 +97,12 @@ class Connection(asyncio.Protocol):
         self._fd = -1
         self._queued = False
         self._closed = False
+        self._early: list[bytes] | None = []
         self._next = 1
         self._initial = self._window = frames.DEFAULT_WINDOW
         self._largest = frames.DEFAULT_FRAME_SIZE
         self._taken = 0
+        self._rest: asyncio.TimerHandle | None = None
         self._blocked: dict[Call, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
@@ -111,7 +117,7 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether another call can be started now."""
-        return not self.draining and len(self.calls) < self.most
+        return not self.draining and len(self.calls) < self.most and self._rest is None
 
     # -- opening and closing
 
@@ -125,6 +131,9 @@ class Connection(asyncio.Protocol):
         if not transport.is_closing() and tls is None:
             self._fd = transport.get_extra_info("socket").fileno()
         self._write(_GREETING)
+        early, self._early = self._early, None
+        if early:
+            self.data_received(b"".join(early))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -162,9 +171,10 @@ class Connection(asyncio.Protocol):
         self._channel.forget(self)
         self._blocked.clear()
         self._fd = -1  # the number may soon belong to another connection
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._rest):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._rest = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -303,6 +313,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
+        if self._early is not None:  # a server may speak before we do, but our greeting must be the first we say
+            self._early.append(data)
+            return
         try:
             for kind, flags, stream, payload, size in self._reader.feed(data):
                 if kind == 1:
@@ -449,13 +462,19 @@ class Connection(asyncio.Protocol):
             self._late(Kind.RST_STREAM, stream)
             return
         self._remove(call)
-        if code == ErrorCode.REFUSED_STREAM and call.repeatable:
+        if code == ErrorCode.REFUSED_STREAM and call.repeatable(MOST_REFUSALS):
+            if self._rest is None:
+                self._rest = self._loop.call_later(_REST, self._rested)
             self._channel.resend(call)
         elif code == ErrorCode.CANCEL and now >= call.deadline - _TIMER_SLACK:
             self._time_out(call, now)  # servers see the deadline too, and may be first
         else:
             kind = ErrorKind.RESET if call.head is None else ErrorKind.CUT
             call.fail(kind, f"the server reset the stream: {code_name(code)}", now, code=code_of_reset(code))
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._channel.pump()
 
     def _leave(self, payload: bytes, now: float) -> None:
         """GOAWAY: what the server did not look at goes over another connection, the rest is finished here."""
@@ -469,7 +488,7 @@ class Connection(asyncio.Protocol):
                 continue
             self._blocked.pop(call, None)
             del self.calls[stream]
-            if call.repeatable:
+            if call.repeatable(MOST_TRIES):
                 self._channel.resend(call)
             else:
                 call.fail(ErrorKind.RESET, text, now)

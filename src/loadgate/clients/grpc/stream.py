@@ -189,9 +189,8 @@ class GrpcStream(Call):
 
     # -- what the connection tells
 
-    @property
-    def repeatable(self) -> bool:
-        return super().repeatable and not self._sent_some
+    def repeatable(self, most: int) -> bool:
+        return super().repeatable(most) and not self._sent_some
 
     def take(self, data: bytes) -> bool:
         for flag, message in self._deframer.feed(data):
