@@ -8,7 +8,6 @@ while none is under way is a failed sample of its own.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from os import write
 from time import perf_counter, time
@@ -20,20 +19,17 @@ import msgspec
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.request import Request
 from loadgate.clients.http.response import Headers
-from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, ShortText, fresh_key, masked
+from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, ShortText, masked
 from loadgate.clients.websocket.handshake import Offer, RefusedError
+from loadgate.clients.websocket.inbox import MOST, MOST_SIZE, Inbox
 from loadgate.clients.websocket.message import WsMessage, WsReply
+from loadgate.clients.websocket.pings import Pings
 from loadgate.clients.websocket.questions import Question, Questions
 from loadgate.clients.websocket.wire import State, Wire
 
 if TYPE_CHECKING:
     from loadgate.clients.websocket.client import WsClient
     from loadgate.clients.websocket.step import WsStep
-
-MOST_UNREAD: Final = 1_000
-"""Messages without a question that are kept until the scenario receives them."""
-MOST_UNREAD_SIZE: Final = 16 * 1024 * 1024
-"""Their characters and bytes in all."""
 
 _NEVER: Final = float("inf")
 _OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
@@ -60,17 +56,15 @@ class WsSession(Wire):
         "_client",
         "_context",
         "_handshake",
+        "_inbox",
         "_pings",
         "_questions",
         "_ready",
-        "_receivers",
         "_record",
         "_step",
         "_text",
         "_timer",
         "_timer_at",
-        "_unread",
-        "_unread_size",
         "error",
         "error_text",
         "timeout",
@@ -86,10 +80,8 @@ class WsSession(Wire):
         self._step = client.stack.step(self._context, request.step.name)
         self._record = client.stack.recorder.exchange
         self._questions = Questions()
-        self._pings: dict[bytes, tuple[asyncio.Future[float | None], float]] | None = None
-        self._receivers: deque[asyncio.Future[WsMessage]] | None = None
-        self._unread: deque[WsMessage] | None = None
-        self._unread_size = 0
+        self._pings: Pings | None = None
+        self._inbox: Inbox | None = None
         self._before: str | None = None
         self._text = ""
         self._ready = _NOTHING
@@ -242,20 +234,16 @@ class WsSession(Wire):
 
         That is no exchange, so it is for the scenario to check.
         """
-        if self._unread:
-            message = self._unread.popleft()
-            self._unread_size -= len(message.content)
-            return message
+        inbox = self._inbox = self._inbox or Inbox(self._loop)
+        kept = inbox.get()
+        if kept is not None:
+            return kept
         if self.state is not _OPEN:
             await asyncio.sleep(0)  # a scenario that asks again and again must let the loop turn
             return WsMessage("", perf_counter(), self.error or ErrorKind.RESET, self._why_closed)
         limit = self.timeout if timeout is None else timeout
-        waiter: asyncio.Future[WsMessage] = self._loop.create_future()
-        self._receivers = self._receivers or deque()
-        self._receivers.append(waiter)
         try:
-            async with asyncio.timeout(limit):
-                return await waiter
+            return await inbox.wait(limit)
         except TimeoutError:
             return WsMessage("", perf_counter(), ErrorKind.TIMEOUT, f"no message within {limit:g} s")
 
@@ -268,10 +256,9 @@ class WsSession(Wire):
             self._refuse(self._step, 0.0, waiter)
             await waiter
             return None
-        self._pings = self._pings or {}
-        payload = fresh_key()
+        pings = self._pings = self._pings or Pings()
         pong: asyncio.Future[float | None] = self._loop.create_future()
-        self._pings[payload] = (pong, start)
+        payload = pings.begin(pong, start)
         self._send_control(PING, payload)
         try:
             async with asyncio.timeout(limit):
@@ -280,7 +267,7 @@ class WsSession(Wire):
             self._step.fail(ErrorKind.TIMEOUT, f"no pong within {limit:g} s", 0, start, start, perf_counter())
             return None
         finally:
-            self._pings.pop(payload, None)
+            pings.give_up(payload)
 
     # -- what it does with what comes
 
@@ -334,36 +321,19 @@ class WsSession(Wire):
         step = self._step
         step.received.total += 1.0
         step.received_bytes.total += size
-        message = WsMessage(content, end)
-        while self._receivers:
-            waiter = self._receivers.popleft()
-            if not waiter.done():
-                waiter.set_result(message)
-                return
-        self._unread = self._unread if self._unread is not None else deque()
-        if len(self._unread) >= MOST_UNREAD or self._unread_size + len(content) > MOST_UNREAD_SIZE:
-            text = f"more than {MOST_UNREAD:,} messages, or {MOST_UNREAD_SIZE:,} bytes, that no `receive` took: dropped"
+        inbox = self._inbox = self._inbox or Inbox(self._loop)
+        if not inbox.put(WsMessage(content, end)):
+            text = f"more than {MOST:,} messages, or {MOST_SIZE:,} bytes, that no `receive` took: dropped"
             self._client.stack.recorder.error("unread", step.name, text)
-            return
-        self._unread.append(message)
-        self._unread_size += len(content)
 
     def _control(self, sent: int, received: int) -> None:
         self._step.sent_bytes.total += sent
         self._step.received_bytes.total += received
 
     def _ponged(self, payload: bytes, end: float) -> None:
-        if not self._pings or payload not in self._pings:
-            return  # unasked, which is allowed (RFC 6455 section 5.5.3)
-        # a server may answer only the last of several pings, which answers those before it too
-        for sent in list(self._pings):
-            waiter, start = self._pings.pop(sent)
-            took = (end - start) * 1e3
-            self._client.stack.recorder.add(self._step.ping, took)
-            if not waiter.done():
-                waiter.set_result(took)
-            if sent == payload:
-                return
+        if self._pings is not None:
+            for took in self._pings.answered(payload, end):
+                self._client.stack.recorder.add(self._step.ping, took)
 
     # -- endings
 
@@ -386,13 +356,10 @@ class WsSession(Wire):
         failed = self._fail_all(kind or ErrorKind.RESET, text)
         if kind is not None and not failed:
             self._step.fail(kind, text, 0, now, now, now)  # nobody else would hear of it
-        for receiver in self._receivers or ():
-            if not receiver.done():
-                receiver.set_result(WsMessage("", now, kind or ErrorKind.RESET, text))
-        self._receivers = None
-        for pong, _ in list((self._pings or {}).values()):
-            if not pong.done():
-                pong.set_result(None)
+        if self._inbox is not None:
+            self._inbox.end(WsMessage("", now, kind or ErrorKind.RESET, text))
+        if self._pings is not None:
+            self._pings.end()
 
     def drop(self) -> None:
         """Close with its user: questions under way end without a sample, and whoever waits for one is cancelled."""
