@@ -6,17 +6,20 @@ CHAOS is a configuration in JSON, as `/api/chaos/config` takes it; PROTOCOL is w
 
 from __future__ import annotations
 
+import gc
 import sys
-
-import uvloop
-
-from loadgate.errors import LoadgateError
-from loadgate.target.http.process import serve_until_stopped
-from loadgate.target.http.server import USUAL_PORTS, HttpTarget
-from loadgate.target.settings import from_plain, parse_json, unknown
 
 
 def main(arguments: list[str]) -> int:
+    # nothing that is made while modules are imported is garbage; looking for it is a tenth of the start
+    gc.disable()
+    import uvloop
+
+    from loadgate.errors import LoadgateError
+    from loadgate.target.http.process import serve_until_stopped
+    from loadgate.target.http.server import USUAL_PORTS, HttpTarget
+    from loadgate.target.settings import from_plain, parse_json, unknown
+
     try:
         chaos = from_plain(parse_json(arguments[0]) if arguments else {}, seed=1)
         protocols = arguments[1:]

@@ -53,6 +53,14 @@ class FrameReader:
     def take(self, data: bytes) -> tuple[list[Frame], Failure | None]:
         """What `data` completes, and what was wrong behind that."""
         buffer = self._buffer
+        size = len(data) - 6
+        if not buffer and 0 <= size < 126 and self._kind == CONTINUATION:
+            # what comes nearly always, at a third of the cost: one short message, whole
+            first = data[0]
+            if (first == 0x81 or first == 0x82) and data[1] == 0x80 | size:
+                payload = unmasked(data[6:], data[2:6])
+                if first == 0x82 or payload.isascii():
+                    return [Frame(first & 0x0F, payload)], None
         buffer += data
         frames: list[Frame] = []
         if len(buffer) < self._needed:
