@@ -445,6 +445,9 @@ def test_a_field_that_tells_nothing_apart_raises() -> None:
             for message in ({"x": 1}, {"id": None}, {"id": [1]}, {"id": True}, "no JSON", '"text"'):
                 with pytest.raises(ValueError, match=r"match|nothing tells"):
                     ws.ask(message, match="id")
+            for wrong in (0, -1, float("inf"), float("nan")):
+                with pytest.raises(ValueError, match="timeout"):
+                    ws.ask("x", timeout=wrong)
             first = ws.ask({"id": 1}, match="id")
             with pytest.raises(ValueError, match="waits for its answer already"):
                 ws.ask('{"id": 1}', match="id")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.clients.http.request import Request
+from loadgate.clients.http.request import LONGEST_TIMEOUT, Request
 from loadgate.clients.http.response import Headers
 from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, ShortText, masked
 from loadgate.clients.websocket.handshake import Offer, RefusedError
@@ -35,8 +35,6 @@ _NEVER: Final = float("inf")
 _OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
 _TIMER_SLACK: Final = 0.001
 """uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
-_UNDER_PRESSURE: Final = 64 * 1024
-"""Bytes the server has not taken yet from which on `send` waits for it."""
 _NOTHING: Final = ShortText(b"")
 
 Outgoing = str | bytes | dict[str, Any] | list[Any]
@@ -168,22 +166,22 @@ class WsSession(Wire):
 
         Answers are taken in the order of the questions. With `match`, the dotted path of a JSON field, the answer is the
         message with the same value there, in whatever order. `name` is the step it counts for, else the session's; `timeout`
-        is in seconds. What was sent is the first message ever written after the planned start of an iteration: its latency
-        counts from there. Raises ValueError where `match` names no field of `message`, or a value that is under way.
+        is in seconds. Raises ValueError where `match` names no field of `message`, or a value that is under way.
         """
         waiter: asyncio.Future[WsReply] = self._loop.create_future()
-        client = self._client
-        http = client.http
+        http = self._client.http
+        limit = self.timeout if timeout is None else _checked(timeout)
         step = self._step
         if http.context is not self._context or name is not None:
             step = self._other_step(name)
         key = None if match is None else self._questions.key_for(match, _decoded(message))
-        planned, http.planned = http.planned, 0.0
         if self.state is not _OPEN:
+            planned, http.planned = http.planned, 0.0
             self._refuse(step, planned, waiter)
             return waiter
         # as `_write` does, without the call: one future and one write a message
         frame = self._ready.masked() if message == self._text else self._frame(message)
+        planned, http.planned = http.planned, 0.0
         start = perf_counter()
         if self._fd >= 0:
             try:
@@ -194,7 +192,7 @@ class WsSession(Wire):
                 self._write_rest(frame, written)
         else:
             self._write_rest(frame, 0)
-        deadline = start + (self.timeout if timeout is None else timeout)
+        deadline = start + limit
         question = Question(step, waiter, planned or start, start, deadline, len(frame))
         if match is None:
             self._questions.ordered.append(question)
@@ -217,12 +215,9 @@ class WsSession(Wire):
             step.sent.total += 1.0
             step.sent_bytes.total += len(frame)
             self._write(frame)
-            while self._unsent > _UNDER_PRESSURE and self.state is _OPEN:
-                if perf_counter() - start > self.timeout:
-                    self._end(ErrorKind.TIMEOUT, f"the server took nothing for {self.timeout:g} s")
-                    self._shut()
-                    return False
-                await asyncio.sleep(0.002)
+            if not await self._drain(self.timeout):
+                self._end(ErrorKind.TIMEOUT, f"the server took nothing for {self.timeout:g} s")
+                self._shut()
             return self.state is _OPEN
         waiter: asyncio.Future[WsReply] = self._loop.create_future()
         self._refuse(step, 0.0, waiter)
@@ -241,7 +236,7 @@ class WsSession(Wire):
         if self.state is not _OPEN:
             await asyncio.sleep(0)  # a scenario that asks again and again must let the loop turn
             return WsMessage("", perf_counter(), self.error or ErrorKind.RESET, self._why_closed)
-        limit = self.timeout if timeout is None else timeout
+        limit = self.timeout if timeout is None else _checked(timeout)
         try:
             return await inbox.wait(limit)
         except TimeoutError:
@@ -249,7 +244,7 @@ class WsSession(Wire):
 
     async def ping(self, timeout: float | None = None) -> float | None:
         """Milliseconds until the server's pong (`ws_ping`); None, and a failed exchange, where none came in time."""
-        limit = self.timeout if timeout is None else timeout
+        limit = self.timeout if timeout is None else _checked(timeout)
         start = perf_counter()
         if self.state is not _OPEN:
             waiter: asyncio.Future[WsReply] = self._loop.create_future()
@@ -454,6 +449,12 @@ class WsSession(Wire):
             self._context = context
             self._step = self._client.stack.step(context, self._handshake.step.name)
         return self._step if name is None else self._client.stack.step(context, name)
+
+
+def _checked(timeout: float) -> float:
+    if not 0.0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError(f"a timeout is more than 0 and at most {LONGEST_TIMEOUT:,} seconds, not {timeout!r}")
+    return timeout
 
 
 def _resolve(waiter: asyncio.Future[WsReply], reply: WsReply) -> None:

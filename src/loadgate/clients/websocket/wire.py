@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.head import LIMIT as HEAD_LIMIT
-from loadgate.clients.http.head import Head, fault, parse_head
+from loadgate.clients.http.head import Head, fault
 from loadgate.clients.transport import ConnectMarks, Connector, Origin, describe
 from loadgate.clients.websocket.deflate import Deflate
 from loadgate.clients.websocket.frames import (
@@ -40,6 +40,10 @@ CLOSE_WAIT: Final = 2.0
 """Seconds a server has to answer our close frame, and to close the connection after its own (RFC 6455 section 7.1.1)."""
 
 
+_UNDER_PRESSURE: Final = 64 * 1024
+"""Bytes the server has not taken yet from which on a sender waits for it."""
+
+
 class State(IntEnum):
     """How far a connection is. Nothing goes back."""
 
@@ -59,6 +63,7 @@ class Wire(asyncio.Protocol, ABC):
         "_between",
         "_closing_timer",
         "_deflate",
+        "_drained",
         "_fd",
         "_gone",
         "_head",
@@ -84,6 +89,7 @@ class Wire(asyncio.Protocol, ABC):
         self._head = bytearray()
         self._opened: asyncio.Future[Head] | None = None
         self._gone: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
         self._closing_timer: asyncio.TimerHandle | None = None
         self._reader = MessageReader()
         self._between = False
@@ -169,7 +175,7 @@ class Wire(asyncio.Protocol, ABC):
             return
         try:
             while (cut := self._head.find(b"\r\n\r\n")) >= 0:
-                head = parse_head(bytes(self._head[:cut]))
+                head = Head(bytes(self._head[:cut]))  # no two are alike, so there is no use in keeping them
                 if 100 <= head.status < 200 and head.status != 101:  # interim replies may come before any reply
                     del self._head[: cut + 4]
                     continue
@@ -212,10 +218,23 @@ class Wire(asyncio.Protocol, ABC):
 
     def resume_writing(self) -> None:
         self._fd = self._socket
+        self._release()
 
-    @property
-    def _unsent(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+    async def _drain(self, limit: float) -> bool:
+        """Wait while much is written that the server has not taken; False where it takes longer than `limit` seconds."""
+        transport = self._transport
+        if transport is None or transport.get_write_buffer_size() <= _UNDER_PRESSURE:
+            return True
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        done, _ = await asyncio.wait((self._drained,), timeout=limit)
+        return bool(done)
+
+    def _release(self) -> None:
+        """Let go on who waits in `_drain`."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     # -- reading
 
@@ -317,6 +336,7 @@ class Wire(asyncio.Protocol, ABC):
             if self.close_code is None:
                 self.close_code = ABNORMAL
             self._ended(kind, text)
+        self._release()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
