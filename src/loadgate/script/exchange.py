@@ -1,6 +1,7 @@
 """What runs a declarative step of any protocol: tags, captures, expectations, and the pause after it.
 
-A protocol adds a subclass of `ExchangeRun` that sends and hands over a `Reply`; `compiler.COMPILERS` knows it by its spec.
+A protocol adds a subclass of `ExchangeRun` that sends and makes a `Reply` of what came; `compiler.COMPILERS` knows it by its
+spec.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from loadgate.script.expression import Unresolved
 from loadgate.script.jsonpath import MISSING
@@ -62,6 +63,10 @@ class Step(Protocol):
     def run(self, scope: Iteration) -> Awaitable[None]: ...
 
 
+Came = TypeVar("Came")
+"""What a protocol's client gives for an exchange."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeRules:
     """What holds for a step whatever it sends. `think`: seconds from and to, after the reply."""
@@ -78,8 +83,11 @@ class ExchangeRules:
         return not (self.expectations or self.captures or self.tags or self.think)
 
 
-class ExchangeRun(ABC):
-    """One exchange under `rules`. Captures are taken before expectations are looked at."""
+class ExchangeRun(ABC, Generic[Came]):
+    """One exchange under `rules`. Captures are taken before expectations are looked at.
+
+    Sending and looking are two methods, so that a client's future is waited for as it is: a coroutine between costs more.
+    """
 
     __slots__ = ("rules",)
 
@@ -87,11 +95,13 @@ class ExchangeRun(ABC):
         self.rules = rules
 
     @abstractmethod
-    async def exchange(self, scope: Iteration) -> Reply:
-        """Send, record the check of the status if there is one, and hand the reply over.
+    def send(self, scope: Iteration) -> Awaitable[Came]:
+        """Send. Raises Unresolved for a template that cannot be filled in, ValueError that names the step for what cannot
+        be sent."""
 
-        Raises Unresolved for a template that cannot be filled in, ValueError that names the step for what cannot be sent.
-        """
+    @abstractmethod
+    def reply(self, user: User, came: Came) -> Reply:
+        """Record the check of the status, if there is one, and hand over what expectations and captures see."""
 
     async def run(self, scope: Iteration) -> None:
         user, rules = scope.user, self.rules
@@ -99,7 +109,7 @@ class ExchangeRun(ABC):
         if rules.tags:
             user.enter(outer.with_tags(rules.tags))
         try:
-            reply = await self.exchange(scope)
+            reply = self.reply(user, await self.send(scope))
             if rules.expectations or rules.captures:
                 _examine(rules, reply, scope)
         except Unresolved as error:

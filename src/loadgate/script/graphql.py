@@ -20,6 +20,8 @@ from loadgate.script.template import Compiled, TemplateCompiler
 
 if TYPE_CHECKING:
     from loadgate.clients.http.request import Request
+    from loadgate.clients.http.response import Response
+    from loadgate.script.user import User
 
 
 def compile_graphql(
@@ -38,7 +40,7 @@ def compile_graphql(
     )
 
 
-class GraphqlRun(ExchangeRun):
+class GraphqlRun(ExchangeRun["Response"]):
     """Sends one operation; if it is persisted, its hash first."""
 
     __slots__ = ("_auth", "_document", "_fixed", "_headers", "_judge", "_spec", "_status_check", "_url", "_variables")
@@ -66,7 +68,7 @@ class GraphqlRun(ExchangeRun):
         self._url = url
         self._variables = variables
 
-    async def exchange(self, scope: Iteration) -> Reply:
+    async def send(self, scope: Iteration) -> Response:
         user = scope.user
         kept = user.ledger.requests
         # drawn once, so that a query that has to be sent in full goes with the variables its hash went with
@@ -76,9 +78,12 @@ class GraphqlRun(ExchangeRun):
         if self._spec.persisted and asks_for_more(response):
             request = kept.get((self, 1)) or self._prepare(scope, 1, variables)
             response = await user.http.send(request)
-        reply = HttpReply(response)
+        return response
+
+    def reply(self, user: User, came: Response) -> Reply:
+        reply = HttpReply(came)
         if self._status_check is not None:
-            held = response.status in (self._spec.expect.status or ())
+            held = came.status in (self._spec.expect.status or ())
             if not user.check(held, self._status_check):
                 note(user, self._status_check, f"got {reply.summary}")
         return reply

@@ -78,7 +78,7 @@ class HttpReply(Reply):
     __slots__ = ("response",)
 
     def __init__(self, response: Response) -> None:
-        super().__init__()
+        self._document = MISSING  # as Reply does, without the call
         self.response = response
 
     @property

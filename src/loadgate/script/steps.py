@@ -35,7 +35,7 @@ class StepScenario:
             await step.run(scope)
 
 
-class RequestRun(ExchangeRun):
+class RequestRun(ExchangeRun["Response"]):
     """Sends one request. `status_check` without statuses in the plan means the client's own idea of an expected one."""
 
     __slots__ = ("_fixed", "_plan", "_status_check")
@@ -46,13 +46,14 @@ class RequestRun(ExchangeRun):
         self._plan = plan
         self._status_check = status_check
 
-    async def exchange(self, scope: Iteration) -> Reply:
+    def send(self, scope: Iteration) -> Awaitable[Response]:
         user = scope.user
-        request = user.ledger.requests.get(self) or self._prepare(scope)
-        response = await user.http.send(request)
+        return user.http.send(user.ledger.requests.get(self) or self._prepare(scope))
+
+    def reply(self, user: User, came: Response) -> Reply:
         if self._status_check is not None:
-            check_status(user, response, self._status_check)
-        return HttpReply(response)
+            check_status(user, came, self._status_check)
+        return HttpReply(came)
 
     def _prepare(self, scope: Iteration) -> Request:
         request = prepare(self._plan, self.rules.name, scope.user, scope)
