@@ -201,7 +201,7 @@ def bars(rounds: Rounds) -> list[Bar]:
 
 
 def _table(rounds: Rounds) -> str:
-    head = ["client", "CPU us/echo", "least to most", "under way", "echoes/s", "peak MB", "others", "/ loadgate"]
+    head = ["client", "CPU us/echo", "least to most", "echoes", "peak MB", "others", "/ loadgate"]
     rows = []
     for name, figures in sorted(rounds.items(), key=lambda item: median(one.cost for one in item[1])):
         costs = [one.cost for one in figures]
@@ -210,8 +210,7 @@ def _table(rounds: Rounds) -> str:
                 name,
                 f"{median(costs):.2f}",
                 f"{min(costs):.2f} to {max(costs):.2f}",
-                f"{median(one.steady_cost for one in figures):.2f}",
-                f"{median(one.rate for one in figures):,.0f}",
+                f"{median(one.requests for one in figures):,.0f}",
                 f"{median(one.peak for one in figures) / MB:.0f}",
                 f"{median(one.others for one in figures):.0%}",
                 f"{ratio(rounds, name, LOADGATE.name):.2f}",

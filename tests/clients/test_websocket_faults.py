@@ -229,7 +229,8 @@ def test_answers_split_at_every_byte() -> None:
     with_peer(main, serve)
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_the_next() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(at_once: bool) -> None:
     released = asyncio.Event()
 
     async def serve(peer: Peer) -> None:
@@ -237,7 +238,8 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next() -> None:
         _, first = await peer.frame()
         await released.wait()
         _, second = await peer.frame()
-        await peer.say(frame(1, first) + frame(1, second))
+        for piece in (frame(1, first) + frame(1, second),) if at_once else (frame(1, first), frame(1, second)):
+            await peer.say(piece)
         _, third = await peer.frame()
         await peer.say(frame(1, third))
         await peer.to_the_end()

@@ -209,7 +209,6 @@ class WsSession(Wire):
         False, and a failed exchange, where the session is not open or the server takes nothing for `timeout` seconds.
         """
         step = self._step if self._client.http.context is self._context else self._other_step(None)
-        start = perf_counter()
         if self.state is _OPEN:
             frame = self._frame(message)
             step.sent.total += 1.0
