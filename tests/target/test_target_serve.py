@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -20,8 +21,11 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.typing import Subprotocol
 
 from loadgate.cli.embedded import EmbeddedTarget
+from loadgate.errors import LoadgateError
 from loadgate.target.command import wanted_ports
+from loadgate.target.http.server import HttpTarget
 from tests.target.raw import ask, connect
+from tests.target.serving import serving
 
 
 @contextmanager
@@ -132,6 +136,28 @@ def test_one_port_that_is_taken_opens_none() -> None:
             assert child.stdout is not None and child.stderr is not None
             assert child.stdout.read() == ""
             assert child.stderr.read().startswith(f"error: port {port} on 127.0.0.1 is taken by another program\n")
+
+
+def test_a_start_that_fails_leaves_nothing_open() -> None:
+    async def scene(port: int) -> None:
+        target = HttpTarget(protocols=("websocket", "graphql"))
+        with pytest.raises(LoadgateError):
+            await target.start(ports={"graphql": port})
+        for url in (target.urls["http"], target.urls["websocket"]):
+            with pytest.raises(ConnectionRefusedError):
+                ask(url, "GET /health")
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        asyncio.run(scene(taken.getsockname()[1]))
+
+
+def test_requests_on_all_ports_are_counted_together() -> None:
+    with serving() as urls:
+        for url in (urls["http"], urls["websocket"], urls["graphql"]):
+            assert ask(url, "GET /health").status == 200
+        lines = ask(urls["http"], "GET /metrics").body.decode().splitlines()
+    found = [line for line in lines if line.startswith('loadgate_target_requests_total{method="GET",route="/health",')]
+    assert found == ['loadgate_target_requests_total{method="GET",route="/health",status="200"} 3']
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
