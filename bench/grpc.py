@@ -1,0 +1,235 @@
+"""CPU per unary gRPC call, beside k6 and grpc.aio: `python -m bench.grpc [--write]`.
+
+Every tool sends the same message over 64 connections, one a user, as soon as the last reply is there, to a grpc.aio server
+on a core of its own, and checks the status. Ours is the client with a real recorder in a closed loop: once as a scenario
+that checks the status leaves it (the reply is not decoded), once reading the message of each reply, which k6 always does.
+
+Exit code 0: the bar is met; 1: missed; 2: it could not be run; 3: k6 is not there, so not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, cast
+
+import uvloop
+
+from bench import compare, machine, results, tools
+from bench.figures import Bar, exit_code, ratio
+from bench.machine import BenchError
+from bench.nginx import Nginx
+from bench.tools import SCENARIOS, Done, Job, Load, Tool
+from loadgate.clients.grpc import GrpcStack
+from loadgate.clients.grpc.protos import compile_protos
+from loadgate.measure.recorder import Recorder
+
+METHOD: Final = "bench.Greeter/SayHello"
+PROTO: Final = SCENARIOS / "greeter.proto"
+K6_BAR: Final = 3.0
+"""How many times ours k6's CPU per call is to be at least."""
+_WINDOW: Final = 1.0
+
+
+async def _ours(port: int, users: int, seconds: float, *, reads: bool) -> Done:
+    begun = time.perf_counter()
+    recorder = Recorder(start=begun)
+    stack = GrpcStack(recorder, f"grpc://127.0.0.1:{port}", schema=compile_protos([PROTO]))
+    end = begun + seconds
+    calls = failed = 0
+
+    async def work() -> None:
+        nonlocal calls, failed
+        user = stack.client({})
+        while time.perf_counter() < end:
+            reply = await user.unary(METHOD, {"name": "bench"})
+            calls += 1
+            if not reply.ok or (reads and reply.message["message"] != "Hello bench"):
+                failed += 1
+        user.close()
+
+    async def windows() -> None:
+        while time.perf_counter() < end:
+            await asyncio.sleep(_WINDOW)
+            recorder.close_window(time.perf_counter())
+
+    await asyncio.gather(windows(), *(work() for _ in range(users)))
+    recorder.close_window(time.perf_counter())
+    return Done(calls, failed)
+
+
+async def _reference(port: int, users: int, seconds: float) -> Done:
+    """grpc.aio with bytes for messages: the least it can do."""
+    grpc: Any = import_module("grpc")
+    end = time.perf_counter() + seconds
+    calls = failed = 0
+    message = compile_protos([PROTO]).method(METHOD).encode({"name": "bench"})
+
+    async def work() -> None:
+        nonlocal calls, failed
+        async with grpc.aio.insecure_channel(
+            f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as channel:
+            call = channel.unary_unary(f"/{METHOD}")
+            while time.perf_counter() < end:
+                calls += 1
+                try:
+                    await call(message)
+                except grpc.RpcError:
+                    failed += 1
+
+    await asyncio.gather(*(work() for _ in range(users)))
+    return Done(calls, failed)
+
+
+async def _serve() -> None:
+    grpc: Any = import_module("grpc")
+    reply = b"\x0a\x0bHello bench"
+
+    async def hello(_request: bytes, _context: Any) -> bytes:
+        return reply
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(hello)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Greeter", {"SayHello": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(port, flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await server.stop(0)
+
+
+@contextmanager
+def _server(core: int) -> Iterator[int]:
+    """The port of a server on `core`; it ends with its standard input."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.grpc", "--serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=machine.pinned(core),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line.strip():
+            raise BenchError("the grpcio server did not start: is the extra `grpc` installed?")
+        yield int(line)
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _client(kind: str, program: str, load: Load, folder: Path) -> Job:
+    port = load.base.rpartition(":")[2]
+    command = [program, "-m", "bench.grpc", "--client", kind, port, str(load.users), str(load.seconds)]
+    return Job(command, lambda text: Done(*map(int, text.split()[-2:])))
+
+
+def _k6(program: str, load: Load, folder: Path) -> Job:
+    summary = folder / "k6.json"
+    command = [program, "run", "--quiet", "--no-usage-report", "--vus", str(load.users)]
+    command += ["--duration", f"{load.seconds}s", "--summary-export", str(summary)]
+    command += ["-e", f"TARGET={load.base}", str(SCENARIOS / "unary.js")]
+    return Job(command, lambda _: _read_k6(summary))
+
+
+def _read_k6(summary: Path) -> Done:
+    checks = json.loads(summary.read_text())["metrics"]["checks"]
+    return Done(checks["passes"] + checks["fails"], checks["fails"])
+
+
+def _own(kind: str, name: str) -> Tool:
+    return Tool(name, sys.executable, lambda _: "", partial(_client, kind))
+
+
+OURS: Final = _own("status", "loadgate, status")
+OURS_READING: Final = _own("message", "loadgate, message read")
+REFERENCE: Final = _own("aio", "grpc.aio, bytes")
+K6: Final = Tool("k6", "k6", tools.K6.version, _k6)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.grpc", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of all (default 3)")
+    parser.add_argument("--seconds", type=int, default=8, help="length of each tool's load (default 8)")
+    parser.add_argument("--users", type=int, default=64, help="users, each with a connection (default 64)")
+    parser.add_argument("--write", action="store_true", help="write the table to bench/RESULTS.md")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--client", nargs=4, metavar=("KIND", "PORT", "USERS", "SECONDS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(_serve())
+        return 0
+    if options.client:
+        kind, port, users, seconds = options.client
+        where = (int(port), int(users), float(seconds))
+        done = asyncio.run(_reference(*where)) if kind == "aio" else uvloop.run(_ours(*where, reads=kind == "message"))
+        print(done.requests, done.failed)
+        return 0
+    return _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    core, server_core = machine.two_cores()
+    k6 = tools.find("k6")
+    chosen = [OURS, OURS_READING, REFERENCE, *([K6] if k6 else [])]
+    programs = {sys.executable: sys.executable, "k6": k6 or ""}
+    with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder, _server(server_core) as port:
+        bench = compare.Bench(
+            cast(Nginx, None), core, programs, Path(folder)
+        )  # CPU is measured without asking the server
+        load = Load(f"127.0.0.1:{port}", options.users, options.seconds)
+        rounds = compare.measure_cpu(bench, chosen, load, options.rounds)
+    bars = [
+        Bar(f"CPU per call, k6 / {own.name}", ratio(rounds, K6.name, own.name) if k6 else None, K6_BAR, least=True)
+        for own in (OURS, OURS_READING)
+    ]
+    head = ["client", "CPU us/call", "calls/s", "peak MB"]
+    rows = [
+        [
+            name,
+            " ".join(f"{one.cost:.1f}" for one in found),
+            " ".join(f"{one.rate:,.0f}" for one in found),
+            f"{max(one.peak for one in found) / 1e6:.0f}",
+        ]
+        for name, found in rounds.items()
+    ]
+    table = results.table(head, rows)
+    promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
+    print(f"\n{table}\n\n{promises}\n")
+    if options.write:
+        setting = (
+            f"A unary call with one short string each way over {options.users} connections, closed loop, {options.seconds} s a "
+            f"client, {options.rounds} rounds (one figure each);\nthe server is grpc.aio {version('grpcio')} on the other "
+            "core. CPU is user and system time of the whole process, start included, over all calls."
+        )
+        about = f"Machine: {machine.description()}; commit {machine.commit()}.\nCommand: `python -m bench.grpc`."
+        results.write(f"CPU per gRPC call, {machine.cpu()}", f"{setting}\n\n{table}\n\n{promises}\n\n{about}")
+    return exit_code(bars)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
