@@ -229,6 +229,45 @@ def test_answers_split_at_every_byte() -> None:
     with_peer(main, serve)
 
 
+def test_the_end_of_a_message_that_looks_like_a_whole_one_is_none() -> None:
+    body = frame(1, b"hi")
+    data = frame(2, b"-" + body) + frame(2, b"a", fin=False) + frame(0, body)
+
+    async def serve(peer: Peer) -> None:
+        await peer.say(peer.reply())
+        for _ in range(2):
+            await peer.frame()
+        cut = data.index(body) + len(body)
+        for piece in (data[: cut - len(body)], body, data[cut : -len(body)], body):
+            await peer.say(piece)
+        await peer.to_the_end()
+
+    async def main(here: WsTalk, server: RawWs) -> None:
+        async with here.user().connect(server.url) as ws:
+            replies = await asyncio.gather(ws.ask("1", timeout=5), ws.ask("2", timeout=5))
+            assert [reply.content for reply in replies] == [b"-" + body, b"a" + body]
+        assert here.counts() == {"101": 2}
+
+    with_peer(main, serve)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xf3broken", b"\x0b\xb8"])
+def test_a_close_frame_is_answered_with_its_code(payload: bytes) -> None:
+    async def serve(peer: Peer) -> None:
+        await peer.say(peer.reply() + frame(8, payload) + frame(1, b"behind it"))
+        assert await peer.frame() == (0x88, payload[:2])
+
+    async def main(here: WsTalk, server: RawWs) -> None:
+        async with here.user().connect(server.url) as ws:
+            assert not (await ws.receive()).ok
+        async with asyncio.timeout(5):
+            while not server.finished:
+                await asyncio.sleep(0.002)
+        assert here.total("ws_msgs_received") == 0, "nothing counts behind a close frame"
+
+    with_peer(main, serve)
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(at_once: bool) -> None:
     released = asyncio.Event()

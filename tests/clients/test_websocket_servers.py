@@ -6,6 +6,8 @@ import asyncio
 import json
 import random
 import ssl
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +19,9 @@ import uvloop
 from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
+from websockets.sync.client import connect as sync_connect
+from websockets.sync.server import ServerConnection as SyncConnection
+from websockets.sync.server import serve as sync_serve
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.transport import TlsOptions
@@ -456,3 +461,32 @@ def test_a_field_that_tells_nothing_apart_raises() -> None:
         assert here.counts() == {"101": 2}
 
     with_server(main)
+
+
+def test_a_short_message_does_not_pass_what_is_left_of_a_large_one() -> None:
+    def lengths(peer: SyncConnection) -> None:
+        for message in peer:
+            peer.send(str(len(message)))
+
+    async def main(here: WsTalk) -> None:
+        at = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
+        async with here.user().connect(at) as ws:
+            for _ in range(3):
+                large = ws.ask(bytes(8_000_000), timeout=20)
+                time.sleep(
+                    0.05
+                )  # the server, a thread, takes what the kernel has: the socket has room, the loop no turn
+                short = ws.ask("short", timeout=20)
+                assert ((await large).text, (await short).text) == ("8000000", "5")
+
+    with sync_serve(lengths, "127.0.0.1", 0, max_size=None, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with sync_connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws") as first:
+                first.send("x")
+                assert first.recv() == "1"  # so that what the thread has open is open before the talk
+            ws_talk(main)
+        finally:
+            server.shutdown()
+            thread.join()

@@ -147,6 +147,8 @@ class RawWs:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: list[Peer] = []
+        self.finished = 0
+        """Connections whose `serve` has come to its end."""
         self.port = 0
 
     @property
@@ -184,6 +186,7 @@ class RawWs:
         try:
             await peer.read_head()
             await self._serve(peer)
+            self.finished += 1
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client is gone, or the test is over
         finally:
