@@ -12,7 +12,6 @@ from loadgate.errors import Problem
 from loadgate.script.data import Feeder
 from loadgate.script.exchange import ExchangeRules, Step
 from loadgate.script.expression import Names
-from loadgate.script.graphql import compile_graphql
 from loadgate.script.ledger import GROUP_SEPARATOR
 from loadgate.script.reply import compile_captures, compile_expectations, status_text
 from loadgate.script.request import compile_request
@@ -44,9 +43,17 @@ def _compile_http(spec: RequestStep, rules: ExchangeRules, compiler: TemplateCom
     return RequestRun(plan, rules, status_check=status_check)
 
 
+def _compile_graphql(
+    spec: GraphqlStep, rules: ExchangeRules, compiler: TemplateCompiler, problems: list[Problem]
+) -> Step:
+    from loadgate.script.graphql import compile_graphql  # most runs have none: they need not import its client
+
+    return compile_graphql(spec, rules, compiler, problems)
+
+
 COMPILERS: Final[Mapping[type[ExchangeStep], Callable[[Any, ExchangeRules, TemplateCompiler, list[Problem]], Step]]] = {
     RequestStep: _compile_http,
-    GraphqlStep: compile_graphql,
+    GraphqlStep: _compile_graphql,
 }
 """By the spec of a kind of exchange: what makes it a step that can run, and puts into the list what is wrong with it."""
 

@@ -5,6 +5,7 @@
     USERS = graphql("query Users($n: Int) { users(limit: $n) { id } }")
 
 marks a text in a Python file; a YAML step declares its own. Queries that a script puts together while it runs are unknown here.
+What reads queries is imported when there is one: every run with a script imports this file.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadgate.clients.graphql import checking
 from loadgate.config.graphql import GraphqlSpec, part_of
-from loadgate.config.operations import SyntaxFault, scan
 from loadgate.config.steps import ExchangeStep, GraphqlStep
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest
 
@@ -81,6 +80,8 @@ def queries_of(steps: Iterable[ExchangeStep]) -> list[DeclaredQuery]:
 
 def check_queries(queries: Sequence[DeclaredQuery], spec: GraphqlSpec) -> list[Problem]:
     """What is wrong with `queries` by their syntax or, where `spec` names a file, by the schema in it. Sends nothing."""
+    from loadgate.clients.graphql import checking
+
     schema: GraphQLSchema | None = None
     if spec.schema is not None or spec.introspect:
         try:
@@ -115,6 +116,7 @@ async def check_with_target(queries: Sequence[DeclaredQuery], http: HttpStack) -
 
 async def _asked_for(http: HttpStack, spec: GraphqlSpec) -> GraphQLSchema:
     """The schema the target tells. Raises ConfigError where it tells none."""
+    from loadgate.clients.graphql import checking
     from loadgate.clients.graphql.client import GraphqlClient
 
     user = http.client({})
@@ -132,7 +134,11 @@ async def _asked_for(http: HttpStack, spec: GraphqlSpec) -> GraphQLSchema:
 
 
 def _problems(query: DeclaredQuery, schema: GraphQLSchema | None) -> list[Problem]:
+    from loadgate.clients.graphql import checking
+
     if not checking.installed():
+        from loadgate.config.operations import SyntaxFault, scan
+
         try:
             scan(query.text)
         except SyntaxFault as fault:
@@ -150,6 +156,8 @@ def _problems(query: DeclaredQuery, schema: GraphQLSchema | None) -> list[Proble
 
 def _variable_problems(query: DeclaredQuery, given: Mapping[str, Span]) -> list[Problem]:
     """Variables that the operation has not, and those it needs and is not given."""
+    from loadgate.clients.graphql import checking
+
     known = {each.name: each for each in checking.variables_of(query.text, query.operation)}
     problems = []
     for name, span in given.items():

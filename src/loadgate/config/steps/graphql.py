@@ -10,7 +10,6 @@ from loadgate.config import fields
 from loadgate.config.expect import ExpectSpec, read_expectations, read_status
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.graphql import part_of
-from loadgate.config.operations import SyntaxFault, document_of, scan
 from loadgate.config.source import Node, Table
 from loadgate.config.steps.exchange import ExchangeStep, read_common
 from loadgate.config.steps.http import read_url
@@ -53,6 +52,8 @@ class GraphqlStep(ExchangeStep):
 
 def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
     """The step whose key is `graphql`."""
+    from loadgate.config.operations import document_of  # most projects have no query: they need not import it
+
     written = own.node.entries[key].value
     operation = own.take("operation", fields.plain, None)
     text = own.take(key, _query, "")
@@ -81,6 +82,8 @@ def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
 
 
 def _query(node: Node, place: Place) -> str:
+    from loadgate.config.operations import SyntaxFault, scan
+
     text = fields.text(node, place).replace("\a", "")  # ruamel.yaml's mark of a fold (`>`)
     at = text.find("${")
     if at >= 0:
@@ -97,6 +100,8 @@ def _query(node: Node, place: Place) -> str:
 
 def _check_operation(text: str, operation: str | None, own: Fields) -> None:
     """Report an operation that is not there, or not to be told from others, or none to be sent as a request."""
+    from loadgate.config.operations import document_of
+
     known = document_of(text).operations
     names = [each.name for each in known if each.name]
     chosen = [each for each in known if operation is None or each.name == operation]
