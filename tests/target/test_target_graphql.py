@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -77,6 +78,20 @@ def test_one_field_that_fails_leaves_the_others(urls: dict[str, str]) -> None:
     got = query(urls["graphql"], "{ a: users(limit: 1001) { id } b: users(offset: -1) { id } user(id: 1) { id } }")
     assert got["data"] == {"a": None, "b": None, "user": {"id": "1"}}
     assert [error["path"] for error in got["errors"]] == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("depth", [10, 30, 100, 200, 400])
+def test_a_query_that_asks_for_too_much_ends(urls: dict[str, str], depth: int) -> None:
+    text = "{ users { " + "posts { user { " * depth + "id" + " }" * (2 * depth) + " } }"
+    start = time.perf_counter()
+    got = post(urls["graphql"], {"query": text})
+    assert got.status == 200
+    assert any(
+        "a result has at most 20,000 objects" in error["message"] or "too deeply" in error["message"]
+        for error in got.json["errors"]
+    )
+    assert time.perf_counter() - start < 30
+    assert ask(urls["graphql"], "GET /health").status == 200
 
 
 def test_batches_are_answered_in_order(urls: dict[str, str]) -> None:

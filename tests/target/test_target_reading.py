@@ -10,7 +10,7 @@ from graphql import parse, subscribe
 
 from loadgate.clock import VirtualClock
 from loadgate.target.graphql.execution import Executor
-from loadgate.target.graphql.schema import make_schema
+from loadgate.target.graphql.schema import Allowance, make_schema
 from loadgate.target.graphql.subscription import SubscriptionSession
 from loadgate.target.http.server import HttpTarget
 from loadgate.target.tables import Tables
@@ -93,7 +93,9 @@ def test_events_wait_for_a_client_that_does_not_read() -> None:
 def test_a_subscriber_that_leaves_is_not_told_any_more() -> None:
     async def scene(loop: VirtualLoop, clock: VirtualClock) -> None:
         tables = Tables(1)
-        events = subscribe(make_schema(tables, clock), parse("subscription { commentAdded { body } }"))
+        events = subscribe(
+            make_schema(tables, clock), parse("subscription { commentAdded { body } }"), context_value=Allowance()
+        )
         events = await events if asyncio.iscoroutine(events) else events
         told = asyncio.ensure_future(cast(Any, events).__anext__())
         await asyncio.sleep(0)

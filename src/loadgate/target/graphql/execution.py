@@ -27,9 +27,11 @@ from graphql import (
 from msgspec import Struct, ValidationError, convert
 
 from loadgate.target.faults import Kind, Outcome
+from loadgate.target.graphql.schema import Allowance
 
 MOST_TOKENS: Final = 5_000
 """Of one document: what is longer is refused before it is read to its end."""
+_TOO_DEEP: Final = "the document is nested too deeply"
 _MOST_KEPT: Final = 256
 _LONGEST_KEPT: Final = 16 * 2**10
 _MOST_PERSISTED: Final = 16 * 2**20
@@ -119,11 +121,17 @@ class Executor:
     def execute(self, operation: Operation) -> Result:
         """The result of a query or mutation."""
         ask = operation.ask
-        return plain_result(
-            execute_sync(
-                self.schema, operation.document, variable_values=ask.variables, operation_name=ask.operationName
+        try:
+            result = execute_sync(
+                self.schema,
+                operation.document,
+                context_value=Allowance(),
+                variable_values=ask.variables,
+                operation_name=ask.operationName,
             )
-        )
+        except RecursionError:
+            return {"errors": [{"message": _TOO_DEEP}], "data": None}
+        return plain_result(result)
 
     def _text(self, ask: Ask) -> str:
         persisted = None if ask.extensions is None else ask.extensions.persistedQuery
@@ -165,11 +173,11 @@ class Executor:
     def _read(self, text: str) -> DocumentNode:
         try:
             document = parse(text, max_tokens=MOST_TOKENS)
+            errors = validate(self.schema, document)
         except GraphQLError as error:
             raise Refused([error], "GRAPHQL_PARSE_FAILED") from None
         except RecursionError:
-            raise Refused("the document is nested too deeply", "GRAPHQL_PARSE_FAILED") from None
-        errors = validate(self.schema, document)
+            raise Refused(_TOO_DEEP, "GRAPHQL_PARSE_FAILED") from None
         if errors:
             raise Refused(errors, "GRAPHQL_VALIDATION_FAILED")
         return document

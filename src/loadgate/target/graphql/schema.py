@@ -1,5 +1,8 @@
 """The schema over users, posts and comments, with its resolvers.
 
+Posts have users and users have posts: how deep a query goes is up to the client, and what it asks for grows with the power of
+that. So an operation gets `MOST_OBJECTS` and no more.
+
 Fields may be null but for ids: clients put what they like into objects over REST. Fields of the root may all be null, so
 that one of them can fail without taking the others with it.
 """
@@ -11,13 +14,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema
+from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, build_schema
 
 from loadgate.clock import Clock
 from loadgate.target.collection import MOST_OBJECT, Collection, TooLarge
 from loadgate.target.tables import Tables
 
 MOST_LIMIT: Final = 1000
+MOST_OBJECTS: Final = 20_000
+"""In one result."""
 MOST_TICKS: Final = 1_000_000
 LONGEST_TICK_MS: Final = 60_000.0
 _MOST_WAITING: Final = 10_000
@@ -55,6 +60,23 @@ type Subscription {
 _Object = dict[str, Any]
 
 
+class Allowance:
+    """How many objects an operation may still have; its context."""
+
+    def __init__(self) -> None:
+        self.left = MOST_OBJECTS
+
+    def take(self, objects: list[_Object]) -> list[_Object]:
+        """`objects`, where there are not too many. Raises GraphQLError."""
+        self.left -= len(objects)
+        if self.left < 0:
+            raise GraphQLError(f"a result has at most {MOST_OBJECTS:,} objects")
+        return objects
+
+    def take_one(self, encoded: bytes | None) -> _Object | None:
+        return None if encoded is None else self.take([msgspec.json.decode(encoded)])[0]
+
+
 def make_schema(tables: Tables, clock: Clock) -> GraphQLSchema:
     schema = build_schema(_SDL)
     users, posts, comments = tables.users, tables.posts, tables.comments
@@ -80,8 +102,13 @@ def make_schema(tables: Tables, clock: Clock) -> GraphQLSchema:
     assert subscriptions is not None
     for name, source in (("ticks", _ticks(clock)), ("commentAdded", _comments_added(comments))):
         subscriptions.fields[name].subscribe = source
-        subscriptions.fields[name].resolve = lambda event, info, **arguments: event
+        subscriptions.fields[name].resolve = _event
     return schema
+
+
+def _event(event: _Object, info: GraphQLResolveInfo[Any], **arguments: object) -> _Object:
+    info.context.left = MOST_OBJECTS  # each event is a result of its own
+    return event
 
 
 def _resolve(type: object, **resolvers: Callable[..., Any]) -> None:
@@ -96,40 +123,37 @@ def _number(id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _read(encoded: bytes | None) -> _Object | None:
-    return None if encoded is None else msgspec.json.decode(encoded)
-
-
-def _all(encoded: Iterable[bytes]) -> list[_Object]:
-    return [msgspec.json.decode(each) for each in encoded]
+def _taken(info: GraphQLResolveInfo[Any], encoded: Iterable[bytes]) -> list[_Object]:
+    allowance: Allowance = info.context
+    return allowance.take([msgspec.json.decode(each) for each in encoded])
 
 
 def _page(collection: Collection) -> Callable[..., list[_Object]]:
-    def resolve(root: object, info: object, limit: int | None, offset: int | None) -> list[_Object]:
+    def resolve(root: object, info: GraphQLResolveInfo[Any], limit: int | None, offset: int | None) -> list[_Object]:
         limit = 20 if limit is None else limit
         if not 0 <= limit <= MOST_LIMIT:
             raise GraphQLError(f"limit: from 0 to {MOST_LIMIT}, got {limit}")
         if offset is not None and offset < 0:
             raise GraphQLError(f"offset: from 0 up, got {offset}")
-        return _all(collection.page(offset or 0, limit))
+        return _taken(info, collection.page(offset or 0, limit))
 
     return resolve
 
 
 def _one(collection: Collection) -> Callable[..., _Object | None]:
-    return lambda root, info, id: _read(collection.get(_number(id)))
+    return lambda root, info, id: info.context.take_one(collection.get(_number(id)))
 
 
 def _children(collection: Collection) -> Callable[..., list[_Object]]:
-    return lambda root, info: _all(collection.children(root["id"]))
+    return lambda root, info: _taken(info, collection.children(root["id"]))
 
 
 def _parent(collection: Collection, key: str) -> Callable[..., _Object | None]:
-    return lambda root, info: _read(collection.get(_number(root.get(key))))
+    return lambda root, info: info.context.take_one(collection.get(_number(root.get(key))))
 
 
 def _create(collection: Collection, above: Collection | None = None, key: str = "") -> Callable[..., _Object | None]:
-    def resolve(root: object, info: object, **fields: Any) -> _Object | None:
+    def resolve(root: object, info: GraphQLResolveInfo[Any], **fields: Any) -> _Object | None:
         if above is not None:
             parent = fields[key] = _number(fields[key])
             if above.get(parent) is None:
@@ -140,7 +164,8 @@ def _create(collection: Collection, above: Collection | None = None, key: str = 
             raise GraphQLError(
                 f"an object takes {error.args[0]:,} bytes as JSON, at most {MOST_OBJECT:,} are kept"
             ) from None
-        return _read(encoded)
+        created: _Object | None = info.context.take_one(encoded)
+        return created
 
     return resolve
 

@@ -27,6 +27,7 @@ from loadgate.target.graphql.execution import (
     spoiled,
     with_truth,
 )
+from loadgate.target.graphql.schema import Allowance
 from loadgate.target.http.connection import Site
 from loadgate.target.websocket.connection import WebSocket
 from loadgate.target.websocket.frames import TEXT
@@ -152,6 +153,7 @@ class SubscriptionSession:
         source = subscribe(
             self._executor.schema,
             operation.document,
+            context_value=Allowance(),
             variable_values=ask.variables,
             operation_name=ask.operationName,
         )

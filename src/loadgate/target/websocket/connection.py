@@ -1,7 +1,7 @@
 """One client's WebSocket: frames in, messages to its session, control frames answered, the close handshake.
 
 Rules:
-* Pings are answered at once, however long a message is held back, as long as the client reads.
+* Pings are answered at once, however long a message is held back, until so many wait that nothing is read.
 * A client that does not read its messages is not read either.
 * Whoever closes first sends a close frame and waits `_LINGER` for the other's; what comes meanwhile is thrown away. The
   server closes the connection (RFC 6455 7.1.1).
