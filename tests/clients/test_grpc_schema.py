@@ -68,6 +68,7 @@ def test_messages_with_all_that_json_has_ways_for(schema: Schema) -> None:
     assert wire == method.encode({**FULL, "part": {"longName": "l", "numbers": [1, 9007199254740993]}})
     same = Method("", decoder=schema._decoder(schema._pool.FindMessageTypeByName("test.greeter.Request")))
     assert same.decode(wire) == FULL
+    assert wire == method.encode({**FULL, "data": b"\x00\x01\x02"})
     assert method.encode(None) == b""
     assert method.encode(b"as it is") == b"as it is"
 

@@ -35,6 +35,7 @@ PRIORITY: Final = 0x20
 _HEAD: Final = Struct(">HBBBI")
 _unpack_head = _HEAD.unpack_from
 _pack_head = _HEAD.pack
+_new = tuple.__new__  # what a NamedTuple's own does costs twice as much
 _pack_number = Struct(">I").pack
 _SETTING: Final = Struct(">HI")
 _STREAM_MASK: Final = 0x7FFF_FFFF
@@ -209,7 +210,7 @@ class FrameReader:
             if end - begin < size:
                 break
             at = begin + size
-            whole = Frame(kind, flags, stream & _STREAM_MASK, received[begin:at], size)
+            whole = _new(Frame, (kind, flags, stream & _STREAM_MASK, received[begin:at], size))
             plain = not kind or (kind == 1 and flags & END_HEADERS)
             if not plain or flags & (PADDED | PRIORITY) or not stream or self._block is not None:
                 checked = self._check(whole)

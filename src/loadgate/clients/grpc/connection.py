@@ -1,24 +1,22 @@
 """One HTTP/2 connection to a gRPC server: the hot path, and all that HTTP/2 asks of a client besides.
 
-A call whose message fits the windows is one write of HEADERS and DATA, past the transport where it has nothing queued, for
-the reason given in `http/connection.py`. Its reply is known by the bytes of its header blocks: the peer is told to use no
-dynamic table, so equal bytes are equal fields (`head.py`). One timer a connection looks after all its calls' deadlines.
+Replies are known by the bytes of their header blocks: the peer is told to use no dynamic table, so equal bytes are equal
+fields (`head.py`). One timer a connection looks after all its calls' deadlines. How calls are sent is in `sender.py`.
 
-Flow control: windows are announced large enough that no ordinary reply waits for us, and opened again when half of one is
-used. What a scenario does not read of a stream holds that stream's window shut, never the connection's.
+Windows are announced large enough that no ordinary reply waits for us, and opened again when half of one is used. What a
+scenario does not read of a stream holds that stream's window shut, never the connection's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from os import write
-from struct import Struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
+from loadgate.clients.grpc.sender import Sender
 from loadgate.clients.grpc.status import Code, code_of_reset
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, FrameReader, Http2Error, Kind, Setting, frames
@@ -41,8 +39,6 @@ _GREETING: Final = (
     )
     + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
 )
-_NO_TABLE: Final = b"\x20"
-"""Begins the first header block: our table has size 0, whatever the server allows (RFC 7541 section 4.2)."""
 _UNLIMITED: Final = 2**31
 _LAST_STREAM: Final = 2**31 - 1
 _NEVER: Final = float("inf")
@@ -50,9 +46,6 @@ _TIMER_SLACK: Final = 0.001
 """uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
 _REST: Final = 0.002
 """Seconds without a new call after the server has refused one."""
-_LARGE: Final = 64 * 1024
-_pack_stream = Struct(">I").pack
-_pack_data_head = Struct(">HBBB").pack
 
 
 class Connection(asyncio.Protocol):
@@ -62,29 +55,25 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_blocked",
         "_channel",
         "_closed",
         "_early",
-        "_fd",
         "_heads",
-        "_initial",
-        "_largest",
         "_loop",
         "_next",
-        "_queued",
         "_reader",
         "_rest",
         "_taken",
         "_timer",
         "_timer_at",
         "_transport",
-        "_window",
+        "_write",
         "calls",
         "draining",
         "marks",
         "most",
         "origin",
+        "sender",
         "settled",
     )
 
@@ -94,16 +83,13 @@ class Connection(asyncio.Protocol):
         self._heads = channel.stack.heads
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._fd = -1
-        self._queued = False
+        self.sender = Sender()
+        self._write = self.sender.write
         self._closed = False
         self._early: list[bytes] | None = []
         self._next = 1
-        self._initial = self._window = frames.DEFAULT_WINDOW
-        self._largest = frames.DEFAULT_FRAME_SIZE
         self._taken = 0
         self._rest: asyncio.TimerHandle | None = None
-        self._blocked: dict[Call, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
         self.calls: dict[int, Call] = {}
@@ -128,8 +114,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
             raise ExchangeError(ErrorKind.TLS, f"{self.origin}: the server did not agree to HTTP/2 (ALPN)")
         self._transport = transport
-        if not transport.is_closing() and tls is None:
-            self._fd = transport.get_extra_info("socket").fileno()
+        self.sender.use(transport, tls=tls is not None)
         self._write(_GREETING)
         early, self._early = self._early, None
         if early:
@@ -139,7 +124,6 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fd = -1
         if isinstance(exc, ssl.SSLError):  # TLS 1.3 servers judge the client's certificate after the handshake
             self._end(ErrorKind.TLS, f"{self.origin}: {describe(exc)}")
         else:
@@ -169,8 +153,7 @@ class Connection(asyncio.Protocol):
     def _shut(self) -> None:
         self._closed = self.draining = True
         self._channel.forget(self)
-        self._blocked.clear()
-        self._fd = -1  # the number may soon belong to another connection
+        self.sender.close()
         for timer in (self._timer, self._rest):
             if timer is not None:
                 timer.cancel()
@@ -189,25 +172,6 @@ class Connection(asyncio.Protocol):
 
     # -- sending
 
-    def _write(self, data: bytes) -> None:
-        """Past the transport, where it has nothing queued that must go first."""
-        transport = self._transport
-        if transport is None or self._closed:
-            return
-        if self._fd >= 0 and len(data) <= _LARGE:
-            if self._queued and not transport.get_write_buffer_size():
-                self._queued = False
-            if not self._queued:
-                try:
-                    written = write(self._fd, data)
-                except OSError:  # full, or broken, which the transport will find out and report
-                    written = 0
-                if written == len(data):
-                    return
-                data = data[written:]
-        self._queued = True
-        transport.write(data)
-
     def start(self, call: Call) -> None:
         """Send the beginning of a call, or all of it. The service time starts here."""
         stream = self._next
@@ -217,75 +181,11 @@ class Connection(asyncio.Protocol):
         call.stream = stream
         call.tries += 1
         self.calls[stream] = call
-        outgoing, request = call.outgoing, call.request
-        size = len(outgoing)
         start = call.start = perf_counter()
-        deadline = call.deadline = (call.called or start) + request.timeout
-        fits = size <= self._largest and size <= self._window and size <= self._initial
-        if fits and call.ends and stream > 1 and request.lead:
-            number = _pack_stream(stream)
-            wire = (
-                request.lead
-                + number
-                + request.block
-                + _pack_data_head(size >> 8, size & 0xFF, 0, END_STREAM)
-                + number
-                + outgoing
-            )
-            self._window -= size
-            call.at = size + 1
-            call.sent = len(wire)
-            self._write(wire)
-        else:
-            self._start_slowly(call)
+        deadline = call.deadline = (call.called or start) + call.request.timeout
+        self.sender.start(call)
         if deadline < self._timer_at:
             self._arm(deadline)
-
-    def _start_slowly(self, call: Call) -> None:
-        block = call.request.block
-        if call.stream == 1:
-            block = _NO_TABLE + block
-        wire = frames.headers(call.stream, block, end=False, largest=self._largest)
-        call.sent = len(wire)
-        call.window = self._initial
-        call.at = 0
-        self._write(wire)
-        self.flush(call)
-
-    def flush(self, call: Call) -> None:
-        """Send what the windows allow of what a call has to send, and the end of its side after it."""
-        outgoing = call.outgoing
-        left = len(outgoing) - call.at
-        if left < 0 or not call.stream:
-            return
-        while left:
-            size = min(left, self._window, call.window)
-            if size <= 0:
-                self._blocked[call] = None
-                return
-            piece = outgoing[call.at : call.at + size]
-            call.at += size
-            left -= size
-            self._window -= size
-            call.window -= size
-            wire = frames.data(call.stream, piece, end=call.ends and not left, largest=self._largest)
-            call.sent += len(wire)
-            self._write(wire)
-            if not left:
-                self._sent_all(call, ended=call.ends)
-                return
-        if call.ends:
-            wire = frames.data(call.stream, b"", end=True)
-            call.sent += len(wire)
-            self._write(wire)
-        self._sent_all(call, ended=call.ends)
-
-    def _sent_all(self, call: Call, *, ended: bool) -> None:
-        self._blocked.pop(call, None)
-        if ended:
-            call.at = len(call.outgoing) + 1
-        else:
-            call.drained()
 
     def cancel(self, call: Call, code: int = ErrorCode.CANCEL) -> None:
         """Take a call off, and tell the server. Whoever does this ends the call."""
@@ -296,8 +196,7 @@ class Connection(asyncio.Protocol):
     def _remove(self, call: Call) -> None:
         """Off the books; the place it leaves may be another's."""
         del self.calls[call.stream]
-        if self._blocked:
-            self._blocked.pop(call, None)
+        self.sender.forget(call)
         if self.draining and not self.calls:
             self._shut()
         if self._channel.waiting:
@@ -417,18 +316,16 @@ class Connection(asyncio.Protocol):
     def _settle(self, payload: bytes) -> None:
         for name, value in frames.read_settings(payload):
             if name == Setting.INITIAL_WINDOW_SIZE:
-                more, self._initial = value - self._initial, value
-                for call in self.calls.values():
-                    call.window += more
+                self.sender.resize(value, self.calls.values())
             elif name == Setting.MAX_FRAME_SIZE:
-                self._largest = value
+                self.sender.largest = value
             elif name == Setting.MAX_CONCURRENT_STREAMS:
                 self.most = value
         self._write(frames.SETTINGS_ACK)
         if not self.settled.done():
             self.settled.set_result(None)
         else:
-            self._flush_blocked()
+            self.sender.flush_blocked()
             self._channel.pump()
 
     def _widen(self, stream: int, more: int, now: float) -> None:
@@ -436,25 +333,14 @@ class Connection(asyncio.Protocol):
         if stream and call is None:
             self._late(Kind.WINDOW_UPDATE, stream)
             return
-        window = call.window if call is not None else self._window
+        window = call.window if call is not None else self.sender.window
         if not more or window + more > frames.LARGEST_WINDOW:
             what = "a WINDOW_UPDATE of 0" if not more else "a WINDOW_UPDATE beyond the largest window"
             if call is None:
                 raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR if more else ErrorCode.PROTOCOL_ERROR, what)
             self._break(call, ErrorKind.PROTOCOL, what, now)
-        elif call is None:
-            self._window += more
-            self._flush_blocked()
         else:
-            call.window += more
-            if call in self._blocked:
-                self.flush(call)
-
-    def _flush_blocked(self) -> None:
-        for call in list(self._blocked):
-            if self._window <= 0:
-                return
-            self.flush(call)
+            self.sender.widen(call, more)
 
     def _reset(self, stream: int, code: int, now: float) -> None:
         call = self.calls.get(stream)
@@ -486,7 +372,7 @@ class Connection(asyncio.Protocol):
             call = self.calls.get(stream)
             if call is None:
                 continue
-            self._blocked.pop(call, None)
+            self.sender.forget(call)
             del self.calls[stream]
             if call.repeatable(MOST_TRIES):
                 self._channel.resend(call)

@@ -5,6 +5,7 @@ Needs the `grpc` extra (protobuf), which nothing else imports.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -94,7 +95,7 @@ class Schema:
             if not isinstance(message, Mapping):
                 raise MessageError(f"{kind.full_name} takes fields by name, not {type(message).__name__}")
             try:
-                return bytes(_json.ParseDict(message, make(), descriptor_pool=pool).SerializeToString())
+                return bytes(_json.ParseDict(_plain(message), make(), descriptor_pool=pool).SerializeToString())
             except (_json.ParseError, TypeError, ValueError, AttributeError) as error:
                 raise MessageError(_misfit(kind, message, error)) from None
 
@@ -113,6 +114,15 @@ class Schema:
             return fields if isinstance(fields, dict) else {"value": fields}
 
         return decode
+
+
+def _plain(value: Any) -> Any:
+    """`value` as proto3's JSON has it: bytes, which a scenario in Python may hold as such, in base64."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _misfit(kind: Any, message: Mapping[str, Any], error: Exception) -> str:

@@ -241,7 +241,7 @@ class GrpcStream(Call):
     def _flush(self) -> None:
         connection = self._channel.connection_of(self)
         if connection is not None:
-            connection.flush(self)
+            connection.sender.flush(self)
 
     def _read_on(self) -> None:
         if self.reply is None:
