@@ -264,6 +264,16 @@ def test_compressed_messages_go_both_ways(answer: str, messages: list[bytes]) ->
         assert (opcode, content, size) == (BINARY, message, len(sent))
 
 
+@pytest.mark.parametrize("answer", ANSWERS[:3])
+def test_empty_messages_in_a_row_are_blocks_of_their_own(answer: str) -> None:
+    ours, server = agreed(answer), their_side(answer)
+    for message in (b"", b"", b"", b"x", b"", b""):
+        packed = ours.pack(message)
+        assert packed, "RFC 7692 section 7.2.3.6: an empty message is one byte"
+        (got,) = theirs(masked(BINARY, packed, compressed=True), [server])
+        assert bytes(got.data) == message
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -136,6 +136,23 @@ def test_a_thousand_under_way_at_once_find_their_answers_in_any_order(compress: 
     with_server(main, shuffled)
 
 
+def test_answers_by_field_and_by_order_are_told_apart() -> None:
+    async def backwards(peer: ServerConnection) -> None:
+        held = [await peer.recv() for _ in range(4)]
+        for message in reversed(held):
+            await peer.send(message)
+        await peer.wait_closed()
+
+    async def main(here: WsTalk, at: str) -> None:
+        async with here.user().connect(at) as ws:
+            by_id, by_order = ws.ask({"id": 1}, match="id"), ws.ask("plain")
+            by_name, by_order_too = ws.ask({"name": "a"}, match="name"), ws.ask('{"id": 2}')
+            assert ((await by_id).json(), (await by_name).json()) == ({"id": 1}, {"name": "a"})
+            assert ((await by_order).text, (await by_order_too).text) == ('{"id": 2}', "plain")
+
+    with_server(main, backwards)
+
+
 def test_a_thousand_echoes_come_in_order() -> None:
     async def main(here: WsTalk, at: str) -> None:
         async with here.user().connect(at) as ws:

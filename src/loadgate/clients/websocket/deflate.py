@@ -36,8 +36,7 @@ class Deflate:
             return None
         packer = self._packer or zlib.compressobj(wbits=self._packer_bits)
         packed = packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)
-        # a second flush in a row leaves nothing, where an empty block has to be (RFC 7692 section 7.2.3.6)
-        return packed[: -len(_TAIL)] or b"\x00"
+        return packed[: -len(_TAIL)]
 
     def unpack(self, payload: bytes, limit: int) -> bytes:
         """The message that was compressed to `payload`. Raises FrameError: no such, or over `limit` bytes."""

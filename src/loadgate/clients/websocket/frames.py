@@ -148,12 +148,11 @@ class FrameError(ExchangeError):
 class FrameReader:
     """Cuts a server's bytes into frames, however they come in. `limit` is the most bytes a payload may have."""
 
-    __slots__ = ("_buffer", "_limit", "_needed")
+    __slots__ = ("_buffer", "_limit")
 
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray()
         self._limit = limit
-        self._needed = 2
 
     @property
     def begun(self) -> bool:
@@ -168,8 +167,6 @@ class FrameReader:
         buffer: bytes | bytearray = data
         if self._buffer:
             self._buffer += data
-            if len(self._buffer) < self._needed:
-                return
             buffer = self._buffer
         at, end = 0, len(buffer)
         with memoryview(buffer) as view:
@@ -177,8 +174,6 @@ class FrameReader:
                 body, length = self._head(view[at : at + 10])
                 whole = at + body + length
                 if not body or whole > end:
-                    # what is missing is known, so that a frame in a thousand pieces is looked at twice only
-                    self._needed = whole - at if body else end - at + 1
                     break
                 first = view[at]
                 payload = bytes(view[at + body : whole])
