@@ -18,7 +18,8 @@ _LARGEST_KEPT: Final = 4096
 """Bytes; encoding a larger one is no longer much dearer than finding it."""
 
 Message = Mapping[str, Any] | bytes | None
-"""Fields by their names in the `.proto` file, as in proto3's JSON (but for bytes, which may be such); or the bytes themselves; None is the empty message."""
+"""Fields by their names in the `.proto` file, as in proto3's JSON, though bytes may be bytes; or the message in bytes; None is
+the empty message."""
 
 
 class MessageError(ValueError):
