@@ -470,3 +470,36 @@ def test_a_talk_that_breaks_off_ends_for_whoever_sends_and_reads() -> None:
             assert here.total("grpc_streams_msgs_sent") == 1
 
     grpc_talk(main)
+
+
+def test_what_is_sent_keeps_to_the_window_of_the_connection() -> None:
+    """Two calls of 50,000 bytes where all streams together may have 65,535, until the server takes more."""
+    size = 50_000
+
+    async def main(here: GrpcTalk) -> None:
+        async with H2Server(greeting=frames.settings({Setting.INITIAL_WINDOW_SIZE: 2**20})) as server:
+            pointed(here, server)
+            user = here.user()
+            waiters = [asyncio.ensure_future(user.unary(METHOD, b"x" * size)) for _ in range(2)]
+            while not server.peers or sum(map(len, server.peers[0].bodies.values())) + 5 + size < 65_535:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.03)
+            (rest,) = server.peers[0].bodies.values()
+            assert len(rest) == 65_535 - 5 - size
+            server.peers[0].transport.write(frames.window_update(0, 100_000))
+            assert all(reply.ok for reply in await asyncio.gather(*waiters))
+
+    grpc_talk(main)
+
+
+def test_waiting_ends_with_the_first_header_block() -> None:
+    def check(here: GrpcTalk, reply: GrpcReply) -> None:
+        assert reply.timings.receiving >= 45 > reply.timings.waiting
+        assert reply.timings.duration >= 45
+
+    answered(lambda s: [head(s), 0.05, message(s) + trailers(s)], check)
+    answered(lambda s: [0.05, whole(s)], lambda _, reply: _waited(reply))
+
+
+def _waited(reply: GrpcReply) -> None:
+    assert reply.timings.waiting >= 45 > reply.timings.receiving

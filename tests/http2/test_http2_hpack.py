@@ -127,3 +127,12 @@ def test_a_block_that_is_none_is_refused(block: str, limit: int, words: str) -> 
 
 def test_a_change_to_no_table_is_read_where_none_is_allowed() -> None:
     assert Decoder(0).decode(bytes.fromhex("2088")) == ((b":status", b"200"),)
+
+
+def test_a_table_that_is_made_smaller_forgets() -> None:
+    decoder = Decoder()
+    kept, used, emptied = bytes.fromhex("4003666f6f03626172"), bytes.fromhex("be"), bytes.fromhex("20")
+    assert decoder.decode(kept) == decoder.decode(used) == ((b"foo", b"bar"),)
+    assert decoder.decode(emptied) == ()
+    with pytest.raises(Http2Error, match="entry 62"):
+        decoder.decode(used)
