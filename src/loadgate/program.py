@@ -29,6 +29,7 @@ from loadgate.load.usage import UsageLog
 from loadgate.masks import redact_text
 from loadgate.measure.recorder import Recorder
 from loadgate.probe.usage import Usage
+from loadgate.record.redact import redact_words
 from loadgate.record.repeated import Repeated
 from loadgate.record.run import SubjectRecord
 from loadgate.record.starts import Launch
@@ -57,17 +58,20 @@ class Program:
         self._scraper: Scraper | None = None
         self._scraping: asyncio.Task[None] | None = None
         self._since = 0.0
+        self._empty = self._over = False
+        self._end = ""
+        self._last_words: tuple[str, ...] = ()
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Make ready to start or to watch. Whatever comes of it, `close` must follow."""
         if self._target.watched:
             from loadgate.probe.kept import Keeper  # only who watches pays for it
 
             self._keeper = await Keeper.open()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """End what was started, if it still runs, and stop watching. Harmless twice."""
+        self._close_book()
         if self._edge is not None:
             self._edge.cancel()
         for task in (self._edge_reading, self._scraping):
@@ -80,6 +84,15 @@ class Program:
         except asyncio.CancelledError:
             self._keeper.kill_now()
             raise
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     # -- before the load
 
@@ -148,20 +161,30 @@ class Program:
     def died(self) -> str:
         """How the program ended though nobody asked it to, or why it can be watched no more; "" where all is well.
 
-        What it used is known in part only then, and a part must not look like the whole.
+        What it used is known in part only then, and a part must not look like the whole. What it is when we stop watching,
+        it stays: that a keeper is gone which we have closed says nothing.
         """
-        if self._keeper is None or self._stopped is not None:
-            return ""
+        if self._over or self._keeper is None:
+            return self._end
         try:
             ended = self._keeper.ended_now()
         except LoadgateError as error:
             return f"the target can be watched no more: {error.message}"
-        return "" if ended is None else f"the target ended before the run did ({ended.words})"
+        if ended is not None:
+            return f"the target ended before the run did ({ended.words})"
+        return "what is watched of the target ended before the run did" if self._empty else ""
+
+    def _close_book(self) -> None:
+        """From now on nothing that happens to the program is of interest."""
+        if not self._over:
+            self._end, self._last_words = self.died, self._output()
+            self._over = True
 
     # -- after it
 
     async def stop(self) -> None:
         """Stop what was started: SIGTERM, later SIGKILL. It is left alone where it was only watched."""
+        self._close_book()
         if self._keeper is not None and self._started is not None and not self.died:
             self._stopped = await self._keeper.stop(self._target.stop)
 
@@ -195,7 +218,9 @@ class Program:
             unread += scraper.unread
             share += scraper.cpu / max(1e-3, self._clock.now() - self._since)
             every = max(every, self._target.metrics.every)
-        return SubjectRecord("; ".join(what), tuple(unread), share, every, self._output())
+        return SubjectRecord(
+            "; ".join(what), tuple(unread), share, every, self._last_words if self._over else self._output()
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it ended."""
@@ -226,9 +251,11 @@ class Program:
         if self._keeper is None:
             return None
         try:
-            return await self._keeper.read(pss=pss)
+            usage = await self._keeper.read(pss=pss)
         except LoadgateError:
             return None
+        self._empty = usage.processes == 0
+        return usage
 
     @property
     def _every(self) -> float:
@@ -240,13 +267,14 @@ class Program:
         if watch is not None and watch.kind is not None:
             return f"{watch.kind.value} {watch.value}"
         assert self._target.start is not None and self._started is not None
-        return f"{' '.join(self._target.start.argv)}, process {self._started.pid}"
+        return f"{redact_words(self._target.start.argv)}, process {self._started.pid}"
 
     def _http(self) -> HttpStack:
         """Requests that count nowhere."""
         return stack_for(self._target, Recorder(start=self._clock.now()), self._agent)
 
     def _on_usage(self, usage: Usage) -> None:
+        self._empty = usage.processes == 0
         if self._log is not None and self._edge_reading is None:
             self._log.add(usage)
 

@@ -116,9 +116,10 @@ class Session:
             before_end=program.settle,
         )
         code = asyncio.create_task(asyncio.to_thread(read_code, Path.cwd(), self.env))
-        async with program:
-            with Signals() as signals:
+        with Signals() as signals:
+            try:
                 try:
+                    await program.open()
                     await program.start()
                     await self._prepare(http, performance)
                     await program.begin(recorder, profile.warmup)
@@ -134,8 +135,11 @@ class Session:
                 problem = await teardown
                 stopping = asyncio.create_task(program.stop())
                 signals.then(stopping.cancel)
-                with suppress(asyncio.CancelledError):  # leaving the program ends it with less patience
+                with suppress(asyncio.CancelledError):  # closing the program ends it with less patience
                     await stopping
+            finally:
+                signals.then(lambda: None)
+                await program.close()
         state = RunState.INTERRUPTED if teardown.cancelling() else RunState(end.state.value)
         run = self._record(recorder, judge, end, state, problem)
         await self._save_last(run)

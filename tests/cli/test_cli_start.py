@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,59 @@ def test_cpu_per_request_is_what_the_kernel_accounts(target: Started) -> None:
     account = target.account
     accounted = (account["cpu"] - account["cpu_before"]) / account["requests"]
     assert cpu.total / requests.total == pytest.approx(accounted, rel=0.03)
+
+
+@pytest.fixture
+def running(target: Started) -> Iterator[subprocess.Popen[bytes]]:
+    """The service, started by somebody else."""
+    words = [sys.executable, "-S", "-E", str(SERVICE), str(target.port), target.mark]
+    with subprocess.Popen(words) as process:
+        try:
+            until((target.folder / "account.json").exists)
+            yield process
+        finally:
+            process.kill()
+
+
+def watching(target: Started, pid: int, *more: str, seconds: int = 1) -> Done:
+    url = f"http://127.0.0.1:{target.port}/"
+    return target.run("--url", url, "--vus", "2", "--duration", f"{seconds}s", "--watch", f"pid:{pid}", *more)
+
+
+def test_what_runs_already_is_watched_and_left_alone(target: Started, running: subprocess.Popen[bytes]) -> None:
+    target.folder.joinpath("b.yml").write_text("budgets: {resources: {max_memory_mb: 500, cpu_us_per_request: 99999}}")
+    done = watching(target, running.pid, "--budgets", "b.yml")
+    assert (done.code, done.last.split()[0]) == (0, "PASS"), done.out + done.err
+    assert running.poll() is None
+    target.folder.joinpath("b.yml").write_text("budgets: {resources: {max_memory_mb: 0.001}}")
+    assert watching(target, running.pid, "--budgets", "b.yml").code == 1
+
+
+def test_what_is_watched_and_ends_is_no_pass(target: Started, running: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen(["sleep", "3"]) as other:  # not the service: all requests succeed
+        done = watching(target, other.pid, seconds=20)
+    assert done.code == 3
+    assert "what is watched of the target ended before the run did" in " ".join(done.out.split())
+
+
+def test_an_interruption_as_soon_as_there_is_a_program(target: Started) -> None:
+    target.write("--never", within="60s")
+    process = start("run", "--store", "none", cwd=target.folder)
+    try:
+        until(lambda: any(parent_of(pid) == process.pid for pid in with_word("loadgate.probe.keeper")))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, "Traceback" in err) == (130, False), out + err
+    finally:
+        process.kill()
+        process.wait()
+    assert target.nothing_is_left()
+
+
+def test_secrets_of_a_command_are_masked(target: Started) -> None:
+    command = f"{sys.executable} -S -E {SERVICE} {target.port} --note-password S3CR3T"
+    url = f"http://127.0.0.1:{target.port}/"
+    done = target.run("--start", command, "--url", url, "--vus", "1", "--duration", "500ms")
+    assert done.code == 0, done.out + done.err
+    assert "S3CR3T" not in done.out + done.err
+    assert "S3CR3T" not in (target.folder / "loadgate-out" / "run.json").read_text()

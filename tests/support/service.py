@@ -114,6 +114,7 @@ def main() -> None:
     for name in ("--never", "--deaf", "--leave"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--account")
+    parser.add_argument("--note-password", help="looked at by nobody")
     options = parser.parse_args()
     options.begun = time.perf_counter() - (time.time() - options.since if options.since else 0.0)
     held = bytearray(options.hold)

@@ -89,7 +89,7 @@ def read_start(node: Node, place: Place) -> StartSpec:
     spec = StartSpec(
         argv=argv,
         folder=own.take("folder", _folder, place.context.folder.absolute()),
-        env=own.take("env", fields.mapping(fields.plain), {}),
+        env=own.take("env", _variables, {}),
     )
     own.done()
     return spec
@@ -137,8 +137,8 @@ def read_watch(node: Node, place: Place) -> WatchSpec:
     if len(found) > 1:
         own.report("`watch` has more than one thing to watch", found[1][0].value, "give one of them")
     kind, value = found[0] if found else (None, "")
-    if kind is Watched.PID and value and not value.isdecimal():
-        own.report("`pid` in `watch` must be a process id", "pid", "a whole number")
+    if kind is Watched.PID and not _is_pid(value):
+        own.report("`pid` in `watch` must be a process id", "pid", "a whole number, as `ps` shows it")
     return WatchSpec(kind, value, max(every, _LEAST_EVERY))
 
 
@@ -146,13 +146,18 @@ def watch_from_flag(written: str) -> WatchSpec:
     """What `--watch` says: `pid:4711`, `container:web`, `unit:web.service`, `cgroup:/path`. Raises ConfigError."""
     kind, colon, value = written.partition(":")
     kinds = [each.value for each in Watched]
-    if not colon or not value or kind not in kinds or (kind == Watched.PID and not value.isdecimal()):
+    if not colon or not value or kind not in kinds or (kind == Watched.PID and not _is_pid(value)):
         likely = nearest(kind, kinds)
         note = f"did you mean `{likely}:...`?" if likely and likely != kind else "for example --watch pid:4711"
         raise ConfigError(
             [Problem(f"--watch: `{written}` is none of pid:N, container:ID, unit:NAME, cgroup:PATH", note=note)]
         )
     return WatchSpec(Watched(kind), value)
+
+
+def _is_pid(value: str) -> bool:
+    """Linux counts to 2**22 (PID_MAX_LIMIT)."""
+    return value.isascii() and value.isdecimal() and len(value) <= 7 and 0 < int(value) <= 2**22
 
 
 _ADVICE: Final = 'it is run without a shell; where one is needed, say so: sh -c "..."'
@@ -163,6 +168,8 @@ def _command(node: Node, place: Place) -> tuple[str, ...]:
         words = fields.items(fields.plain)(node, place)
         if not words or not words[0]:
             raise place.refuse(node, "a command", "there is no program in it")
+        if any("\0" in word for word in words):
+            raise place.refuse(node, "a command", "a null character is in it")
         return words
     written = fields.plain(node, place)
     try:
@@ -185,10 +192,20 @@ def _words(written: str) -> tuple[str, ...]:
             raise ValueError(f"`{word}` is for a shell")
     if not words or not words[0]:
         raise ValueError("there is no program in it")
+    if "\0" in written:
+        raise ValueError("a null character is in it")
     name, equals, _ = words[0].partition("=")
     if equals and name.isidentifier():
         raise ValueError(f"`{name}=...` before a command is for a shell; give variables under `env`")
     return words
+
+
+def _variables(node: Node, place: Place) -> dict[str, str]:
+    values = fields.mapping(fields.plain)(node, place)
+    for entry in node.entries.values() if isinstance(node, Table) else ():
+        if not entry.key or "=" in entry.key or "\0" in entry.key:
+            place.report(Problem(f"`{entry.key}` in {place.what} is no name of a variable", entry.key_span))
+    return values
 
 
 def _folder(node: Node, place: Place) -> Path:

@@ -11,7 +11,7 @@
 Rules:
 * One event loop and one thread use a keeper. It works on asyncio's loop and on uvloop.
 * Times are clock seconds (`loadgate.clock`), taken in the keeper: a busy loop of ours makes none of them late.
-* When the keeper dies, whoever waits for it gets a LoadgateError, and so does whoever asks later.
+* When the keeper dies, whoever waits for it gets an InvalidRun (a LoadgateError), and so does whoever asks later.
 * The program runs in its own session with our environment and `Command.env`, without input.
 """
 
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from loadgate.errors import LoadgateError
+from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.probe.command import Command as Command
 from loadgate.probe.command import cannot_start
 from loadgate.probe.keeper import LAST_PATIENCE
@@ -100,7 +100,7 @@ class Keeper:
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._gone: asyncio.Future[None] = loop.create_future()
         self._ready: asyncio.Future[None] = loop.create_future()
-        self._dead: LoadgateError | None = None
+        self._dead: InvalidRun | None = None
         self._closed = False
         self._on_usage: Callable[[Usage], object] | None = None
         self._program: int | None = None
@@ -247,7 +247,7 @@ class Keeper:
 
     async def _ask(self, what: str, **more: object) -> dict[str, Any]:
         if self._dead is not None:
-            raise LoadgateError(self._dead.message, self._dead.hint)
+            raise InvalidRun(self._dead.message, self._dead.hint)
         if self._process.stdin is None or self._process.stdin.closed:
             raise LoadgateError("the keeper process was closed")
         number = next(self._numbers)
@@ -322,7 +322,7 @@ class Keeper:
         os.set_blocking(self._process.stderr.fileno(), False)
         said = (self._process.stderr.read() or b"").decode("utf-8", "replace").strip().splitlines()
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        self._dead = LoadgateError(
+        self._dead = InvalidRun(
             f"the process that keeps the program ended unexpectedly ({how})",
             said[-1] if said else "the program it kept was ended with it; start again",
         )
@@ -343,7 +343,7 @@ class Keeper:
         futures: list[asyncio.Future[Any]] = [*self._asked.values(), self._ready, self.ended]
         for waiting in futures:
             if not waiting.done():
-                waiting.set_exception(LoadgateError(error.message, error.hint))
+                waiting.set_exception(type(error)(error.message, error.hint))
                 waiting.exception()  # nobody has to be interested
 
 

@@ -29,6 +29,8 @@ _HEADER_OPTIONS: Final = frozenset({"--header", "--headers"})
 _SHORT_HEADER: Final = re.compile(r"(-[a-z]*H)(.*)", re.DOTALL)
 """`-H`, perhaps behind flags of one letter (`-qH`), perhaps with its value in the same word."""
 _BODY_OPTIONS: Final = frozenset({"--body"})
+_COMMAND_OPTIONS: Final = frozenset({"--start", "--command"})
+"""Their values are commands: `node app.js --token x`, or `name=node app.js`."""
 _USER_OPTIONS: Final = frozenset({"--auth", "--basic", "--basic-auth", "--proxy-auth"})
 
 _Mask = Callable[[str], str]
@@ -46,6 +48,11 @@ def redact_command(argv: Sequence[str]) -> str:
     program = PurePath(argv[0]).name
     words = ["loadgate" if program == "__main__.py" else program, *_masked(argv[1:])]
     return shlex.join(words)
+
+
+def redact_words(argv: Sequence[str]) -> str:
+    """The command `argv` as a shell would take it, masked as `redact_command` does; its program is left as it is."""
+    return shlex.join([*argv[:1], *_masked(argv[1:])])
 
 
 def without_secrets(run: Run) -> Run:
@@ -109,6 +116,14 @@ def _masked(words: Sequence[str]) -> Iterator[str]:
             yield word
 
 
+def _command(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError:  # no command either, and refused as such
+        return MASK
+    return redact_words(words)
+
+
 def _mask_of(option: str) -> _Mask | None:
     """How the value of `option` is masked; None: as any text."""
     if option in _HEADER_OPTIONS:
@@ -117,6 +132,8 @@ def _mask_of(option: str) -> _Mask | None:
         return _size
     if option in _USER_OPTIONS:
         return _user
+    if option in _COMMAND_OPTIONS:
+        return _command
     if option.startswith("--") and not option.startswith("--no-") and _SECRET_OPTION.search(option):
         return lambda value: MASK
     return None
