@@ -50,7 +50,7 @@ class Made:
 
     async def repeat(self, figures: tuple[Measured, ...] = FIGURES, **policy: float) -> Outcome:
         case = Case("it", figures, self.once)
-        return await repeat(case, Policy(**policy), self.said.append, lambda: self.now)  # type: ignore[arg-type]
+        return await repeat(case, Policy(**policy), self.said.append, now=lambda: self.now)  # type: ignore[arg-type]
 
 
 def counts(outcome: Outcome) -> list[int]:
@@ -137,7 +137,7 @@ def test_a_cancellation_ends_the_repetitions_and_not_the_caller(number: int) -> 
 def test_somebody_who_waits_is_told_how_far_it_is() -> None:
     made = Made(WILD)
     made.run(least=10, most=20, width=0.05, seconds=90.0)
-    assert made.said[0] == "it: to be measured 10 to 20 times, after 1 to warm up, 1m30s at most"
+    assert made.said[0] == "it: to be measured 10 to 20 times, after 1 to warm up, none begun after 1m30s"
     assert [line.partition(",")[0] for line in made.said[1:]] == [f"it: measured {n} times" for n in (10, 15, 20)]
     assert made.said[1].endswith("% wide (wanted: 5.00 %)")
 

@@ -208,7 +208,7 @@ def test_how_often_and_how_long_is_as_it_was_said(bench: Bench) -> None:
     bench.write(more="bench: {starts: {least: 2, most: 50, requests: 0}, warmup: 2, interval: 0.001%, time: 1s}\n")
     done = bench.run()
     assert done.code == 0, done.out + done.err
-    assert "start-up: to be measured 2 to 50 times, after 2 to warm up, 1s at most" in done.err
+    assert "start-up: to be measured 2 to 50 times, after 2 to warm up, none begun after 1s" in done.err
     first = bench.record.repeated[0]
     assert first.warmups == 2 and 1 <= first.spread.count < 50
     bench.write(more="bench: {starts: {least: 2, most: 3, requests: 0}, interval: 0.001%}\n")
@@ -509,7 +509,8 @@ def test_ctrl_c_in_the_load_keeps_the_starts(bench: Bench) -> None:
     )
     process = start("bench", "--store", "none", cwd=bench.folder)
     try:
-        until((bench.folder / "loadgate-out" / "run.json").exists)
+        record = bench.folder / "loadgate-out"
+        until(lambda: (record / "run.json").exists() and bool(read_run(record).loads))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert process.returncode == 130, out + err
@@ -549,4 +550,21 @@ def test_nothing_outlives_a_bench_that_is_killed(bench: Bench) -> None:
     finally:
         process.kill()
         process.wait()
+    until(bench.nothing_is_left)
+
+
+def test_a_bench_that_is_killed_leaves_what_it_had(bench: Bench) -> None:
+    bench.write(more="bench: {starts: {least: 50, most: 50, requests: 5}}\n")
+    process = start("bench", "--store", "none", cwd=bench.folder)
+    record = bench.folder / "loadgate-out" / "run.json"
+    try:
+        until(record.exists)
+    finally:
+        process.kill()
+        process.communicate()
+    run = read_run(record.parent)
+    assert (run.state, run.verdict.word) == (RunState.RUNNING, Word.INVALID)
+    assert "target_startup_time" in {each.series.metric for each in run.repeated}
+    shown = loadgate("report", "loadgate-out", cwd=bench.folder)
+    assert "the bench has no end" in " ".join(shown.out.split()), shown.out + shown.err
     until(bench.nothing_is_left)

@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from loadgate.bench.machine import Machine
 from loadgate.errors import LoadgateError
-from loadgate.judge.stability import advice
+from loadgate.judge.stability import HostFacts, advice
 from loadgate.measure.metric import Direction
 from loadgate.measure.repetition import Policy
 from loadgate.measure.spread import spread_of
@@ -52,12 +53,20 @@ class Outcome:
     error: LoadgateError | None = None
 
 
+Sofar = Callable[[], tuple[Repeated, ...]]
+"""What has been measured up to now."""
+
+
 async def repeat(
-    case: Case, policy: Policy, say: Callable[[str], None], now: Callable[[], float] = time.perf_counter
+    case: Case,
+    policy: Policy,
+    say: Callable[[str], None],
+    keep: Callable[[Sofar], None] = lambda sofar: None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Measure `case` as often as `policy` asks for, or until a repetition raises LoadgateError. `now` is in seconds.
 
-    A cancellation ends the repetition under way, not the caller.
+    `keep` is called after each repetition that counts. A cancellation ends the repetition under way, not the caller.
     """
     machine = Machine()
     begun = now()
@@ -72,6 +81,7 @@ async def repeat(
             counted = rows[policy.warmups :]
             if not counted:
                 continue
+            keep(partial(_figures, case, policy, counted))
             standing = policy.standing(_deciding(case, counted), now() - begun)
             if len(counted) in policy.sizes and not standing.enough:
                 said = len(counted)
@@ -91,9 +101,16 @@ async def repeat(
     if counted and len(counted) != said:
         say(_progress(case, counted, policy))
     host = machine.facts(case.cpu())
+    return Outcome(_figures(case, policy, counted, host, settled=settled), interrupted, error)
+
+
+def _figures(
+    case: Case, policy: Policy, rows: list[Row], host: HostFacts | None = None, *, settled: bool = False
+) -> tuple[Repeated, ...]:
+    """All that was measured in any of `rows`."""
     found = []
     for each in case.figures:
-        values = _values(counted, each.series)
+        values = _values(rows, each.series)
         if values:
             found.append(
                 repeated_of(
@@ -106,7 +123,7 @@ async def repeat(
                     advice=advice(values, host, width=policy.width) if each.decides else (),
                 )
             )
-    return Outcome(tuple(found), interrupted, error)
+    return tuple(found)
 
 
 def _values(rows: list[Row], series: SeriesName) -> list[float]:
@@ -123,7 +140,7 @@ def _announcement(case: Case, policy: Policy) -> str:
     often = f"{policy.least:,}" if policy.least == policy.most else f"{policy.least:,} to {policy.most:,}"
     times = "time" if policy.most == 1 else "times"
     first = f", after {policy.warmups:,} to warm up" if policy.warmups else ""
-    limit = f", {format_duration(policy.seconds)} at most" if math.isfinite(policy.seconds) else ""
+    limit = f", none begun after {format_duration(policy.seconds)}" if math.isfinite(policy.seconds) else ""
     return f"{case.name}: to be measured {often} {times}{first}{limit}"
 
 

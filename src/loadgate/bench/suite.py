@@ -12,6 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from loadgate._version import __version__
 from loadgate.bench.commands import run_command
 from loadgate.bench.functions import run_worker
 from loadgate.bench.plan import BenchPlan
-from loadgate.bench.repeating import Case, Measured, Outcome, Row, repeat
+from loadgate.bench.repeating import Case, Measured, Outcome, Row, Sofar, repeat
 from loadgate.bench.sizes import NAME, size_load
 from loadgate.bench.starts import Starter
 from loadgate.clock import SystemClock
@@ -42,7 +43,7 @@ from loadgate.record.starts import MEMORY, STARTUP, UNITS
 from loadgate.record.verdict import Verdict, Word
 from loadgate.script.benchmark import Benchmark, load_benchmarks
 from loadgate.script.loop import run_loop
-from loadgate.session import Session, View
+from loadgate.session import SAVE_EVERY, Session, View
 
 LIMIT: Final = 300.0
 """Seconds that one repetition of a benchmark or command may take."""
@@ -66,6 +67,7 @@ class Suite:
     _started: float = field(default_factory=time.time)
     _begun: float = field(default_factory=time.perf_counter)
     _interrupted: bool = False
+    _saved: float = 0.0
     _repeated: list[Repeated] = field(default_factory=list)
     _loaded: Run | None = None
 
@@ -119,6 +121,19 @@ class Suite:
         except LoadgateError as error:
             self.unsaved = str(error)
 
+    def _keep(self, sofar: Sofar) -> None:
+        """Have what was measured so far on the disk, every few seconds: the process may be killed."""
+        now = time.perf_counter()
+        if now - self._saved < SAVE_EVERY:
+            return
+        self._saved = now
+        run = self._unloaded() if self._loaded is None else self._loaded
+        why = "the bench has no end: this is what was measured until the record was last written"
+        verdict = Verdict(Word.INVALID, (why,))
+        run = replace(run, state=RunState.RUNNING, repeated=(*self._repeated, *sofar()), verdict=verdict)
+        with suppress(LoadgateError):  # a full disk is told at the end, if it is still full
+            self.file.write(self.file.encode(run), final=False)
+
     # -- what is repeated
 
     async def _starts(self) -> None:
@@ -141,7 +156,7 @@ class Suite:
 
             figures = tuple(Measured(series, unit, series in (STARTUP, MEMORY)) for series, unit in UNITS.items())
             case = Case("start-up", figures, once, lambda: starter.cpu)
-            self._take(await repeat(case, plan.starts_policy, self.say))
+            self._take(await repeat(case, plan.starts_policy, self.say, self._keep))
         finally:
             await keeper.close()
             clock.close()
@@ -156,7 +171,7 @@ class Suite:
                 async with Program(target, clock) as program:
                     await program.start()
                     for case in cases:
-                        self._take(await repeat(case, self.plan.policy, self.say))
+                        self._take(await repeat(case, self.plan.policy, self.say, self._keep))
                         if program.died:
                             raise InvalidRun(f"{program.died}, while `{case.name}` was measured")
                         if self._interrupted:
