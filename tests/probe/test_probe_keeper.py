@@ -253,6 +253,8 @@ def test_a_program_starts_twenty_times_over_and_nothing_piles_up() -> None:
             for turn in range(20):
                 started = await keeper.start(python(SLEEP) if turn % 2 else Command(("sh", "-c", "echo here; exit 3")))
                 await printed(keeper)
+                if turn % 2 == 0:
+                    await keeper.ended
                 stopped = await keeper.stop()
                 assert stopped.ended.code == (None if turn % 2 else 3)
                 assert not Path(f"/proc/{started.pid}").exists()
