@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadgate.script.benchmark import benchmark
     from loadgate.script.data import Feeder, Row, csv_data, json_data, list_data
     from loadgate.script.metrics import Counter, Gauge, Rate, Trend
+    from loadgate.script.queries import graphql
     from loadgate.script.scenario import scenario, setup, teardown
     from loadgate.script.user import StopUser, User
 
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "csv_data",
+    "graphql",
     "json_data",
     "list_data",
     "scenario",
@@ -51,6 +53,7 @@ _HOMES = {
     "User": "loadgate.script.user",
     "benchmark": "loadgate.script.benchmark",
     "csv_data": "loadgate.script.data",
+    "graphql": "loadgate.script.queries",
     "json_data": "loadgate.script.data",
     "list_data": "loadgate.script.data",
     "scenario": "loadgate.script.scenario",
