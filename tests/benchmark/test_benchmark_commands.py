@@ -142,6 +142,7 @@ def test_a_folder_that_is_not_there_is_named(run: Any, tmp_path: Path) -> None:
         run(command("true", folder=tmp_path / "nowhere"))
 
 
+@pytest.mark.slow
 def test_at_its_limit_it_is_killed_with_all_its_group(run: Any, tmp_path: Path) -> None:
     with noted(tmp_path / "pid") as pid:
         begun = time.monotonic()

@@ -149,6 +149,7 @@ def test_an_exception_is_shown_at_its_line(script: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [

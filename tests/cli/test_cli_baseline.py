@@ -95,6 +95,7 @@ def test_a_run_that_is_worse_becomes_no_baseline(target: str, history: Path) -> 
     assert "it was forced: encryption is on" in doctor.out
 
 
+@pytest.mark.slow
 def test_a_target_that_became_faster_is_no_failure(target: str, history: Path) -> None:
     set_chaos(target, {"latency": {"shape": "fixed", "ms": 5.0}})
     done = run(target, history, "--baseline", "v1")
@@ -102,6 +103,7 @@ def test_a_target_that_became_faster_is_no_failure(target: str, history: Path) -
     assert "▼ better" in done.out
 
 
+@pytest.mark.slow
 def test_an_absent_baseline_is_said_loudly_and_made_by_nobody(target: str, history: Path) -> None:
     done = run(target, history, "--baseline", "v2")
     assert done.code == 0
@@ -111,6 +113,7 @@ def test_an_absent_baseline_is_said_loudly_and_made_by_nobody(target: str, histo
     assert [held["name"] for held in listed(history, "baseline", "list")] == ["v1"]
 
 
+@pytest.mark.slow
 def test_a_single_pair_of_runs_says_that_its_noise_is_assumed(target: str, history: Path) -> None:
     set_chaos(target, FAST)
     done = run(target, history, "--baseline", "v1", "--strict")

@@ -96,6 +96,7 @@ def test_with_nothing_said_it_measures_our_own_target(bench: Bench) -> None:
     assert not with_word("--http-port")
 
 
+@pytest.mark.slow
 def test_a_program_is_started_again_and_again(bench: Bench) -> None:
     command = " ".join(bench.command("--open-after", "0.1", "--reply-after", "0.01"))
     bench.folder.joinpath("loadgate.yml").write_text("bench: {starts: {requests: 5}}\n")
@@ -142,6 +143,7 @@ def until_bash_knows_the_time() -> float:
     return (float(done.stdout) - begun) * 1e3
 
 
+@pytest.mark.slow
 def test_latency_by_size_of_a_target_that_runs_already(bench: Bench) -> None:
     with running_target(process=True) as url:
         sizes = ("--size", "10", "--size", "2000", "--rate", "20/s", "--duration", "500ms")
@@ -183,6 +185,7 @@ def test_functions_and_commands(bench: Bench) -> None:
     assert not re.search("generator|nothing was measured|iterations", done.out)
 
 
+@pytest.mark.slow
 def test_everything_at_once(bench: Bench) -> None:
     bench.folder.joinpath("b.py").write_text("from loadgate import benchmark\n\n@benchmark\ndef f() -> None: pass\n")
     command = json.dumps([sys.executable, "-S", "-c", "pass"])
@@ -204,6 +207,7 @@ def test_everything_at_once(bench: Bench) -> None:
     assert run.subject is not None and {each.metric.name for each in run.series} >= {"http_reqs", "target_cpu"}
 
 
+@pytest.mark.slow
 def test_how_often_and_how_long_is_as_it_was_said(bench: Bench) -> None:
     bench.write(more="bench: {starts: {least: 2, most: 50, requests: 0}, warmup: 2, interval: 0.001%, time: 1s}\n")
     done = bench.run()
@@ -293,6 +297,7 @@ def test_30_percent_more_cpu_at_equal_latency_breaks_the_budget_of_cpu(bench: Be
     assert done.last.startswith("FAIL  budget resources cpu_us_per_request: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "code", "word"), [("", 3, "INVALID"), ("missing: unsure, ", 4, "UNSURE")])
 def test_a_budget_on_what_was_never_measured_is_no_pass(bench: Bench, policy: str, code: int, word: str) -> None:
     bench.write(more=QUICK + f"budgets: {{{policy}http: {{p95_latency_ms: 500}}, startup: {{max_time_ms: 9000}}}}\n")
@@ -385,6 +390,7 @@ def test_a_first_request_that_fails(bench: Bench) -> None:
     assert not with_word(f"--http-port\0{port}")
 
 
+@pytest.mark.slow
 def test_something_that_listens_there_already(bench: Bench) -> None:
     bench.write()
     with closing(socket.create_server(("127.0.0.1", bench.port))):
@@ -394,6 +400,7 @@ def test_something_that_listens_there_already(bench: Bench) -> None:
     assert not (bench.folder / "account.json").exists()
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_after_one_that_does_not(bench: Bench) -> None:
     good, bad = (f"{sys.executable} -S -c '{code}'" for code in ("pass", 'import sys; sys.exit("no cheese")'))
     done = bench.run("--command", f"good={good}", "--command", f"bad={bad}", "--time", "300ms")
@@ -405,6 +412,7 @@ def test_a_command_that_fails_after_one_that_does_not(bench: Bench) -> None:
     assert "`./nothing-of-this-name` cannot be started" in done.err
 
 
+@pytest.mark.slow
 def test_a_benchmark_with_a_user_has_the_target_started_for_it(bench: Bench) -> None:
     bench.write(more="bench:\n  starts: off\n  script: b.py\n  warmup: 0\n  time: 1s\n")
     bench.folder.joinpath("b.py").write_text(
@@ -435,6 +443,7 @@ def test_a_script_that_cannot_be_read_is_found_before_anything_is_started(bench:
     assert not (bench.folder / "account.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -459,6 +468,7 @@ def test_wrong_flags_are_refused(bench: Bench, flags: tuple[str, ...], message: 
 # -- Ctrl-C
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_between_the_starts_keeps_what_was_measured(bench: Bench, number: signal.Signals) -> None:
     bench.write("--leave", more="bench: {starts: {least: 500, most: 500, requests: 5}, warmup: 0}\n")
@@ -502,6 +512,7 @@ def test_ctrl_c_before_anything_was_measured(bench: Bench) -> None:
     assert bench.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_load_keeps_the_starts(bench: Bench) -> None:
     bench.write(
         more="bench: {starts: {least: 2, most: 2, requests: 5}, warmup: 0, "

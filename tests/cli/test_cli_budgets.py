@@ -42,6 +42,7 @@ def test_the_guides_file_is_no_pass_of_a_run_that_did_not_measure_it_all(tmp_pat
     assert words == {Word.PASS, Word.INVALID}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--strict",), ("--baseline", "nothing-of-this-name")])
 def test_what_was_never_measured_leaves_with_4_under_the_milder_policy(tmp_path: Path, more: tuple[str, ...]) -> None:
     done = run(tmp_path, GUIDE.replace("budgets:\n", "budgets:\n  missing: unsure\n"), *more)
@@ -83,6 +84,7 @@ def test_a_broken_budget_fails_and_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 4)])
 def test_too_few_samples_are_unsure_and_strict_makes_that_an_error(
     tmp_path: Path, words: tuple[str, ...], code: int

@@ -72,6 +72,7 @@ def write(folder: Path, project: str) -> None:
     (folder / "schema.graphql").write_text(SCHEMA_TEXT)
 
 
+@pytest.mark.slow
 def test_check_holds_queries_against_a_schema(tmp_path: Path) -> None:
     write(tmp_path, CHECKED)
     done = loadgate("check", cwd=tmp_path)

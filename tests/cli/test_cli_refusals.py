@@ -190,6 +190,7 @@ def test_a_file_that_a_shell_makes_up_is_checked(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [("--out", "out"), ("--summary", "s.json")])
 def test_a_disk_without_room_for_a_byte(tmp_path: Path, option: tuple[str, ...]) -> None:
     """As on a full disk, where nobody can mount one: the system refuses the first byte."""

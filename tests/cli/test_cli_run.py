@@ -170,6 +170,7 @@ def test_a_service_that_answers_everything_with_errors_is_no_measurement(tmp_pat
     assert "not one request succeeded" in done.out and "503" in done.out
 
 
+@pytest.mark.slow
 def test_a_target_that_is_down_is_exit_3_with_host_port_cause_and_tries(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -189,6 +190,7 @@ def test_vus_of_a_rate_on_a_fast_service_were_busy_though_they_are_free_at_the_e
     assert "0 busy at most" not in done.out
 
 
+@pytest.mark.slow
 def test_a_rate_beyond_the_generator_is_exit_3_and_says_so(tmp_path: Path) -> None:
     done = loadgate("run", "--rate", "200000/s", "--duration", "2s", "--quiet", cwd=tmp_path)
     assert done.code == 3
@@ -207,6 +209,7 @@ def test_a_target_slower_than_the_plan_is_exit_3_and_the_target_is_named(tmp_pat
     assert summary.total > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("find", "put", "place", "says"),
     [
@@ -276,12 +279,14 @@ def test_ctrl_c_after_the_planned_end_is_no_pass_either(tmp_path: Path, target: 
     assert "while its last iterations were under way" in verdict.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_termination_is_an_interruption(tmp_path: Path, target: str) -> None:
     done = interrupted(tmp_path, signal.SIGTERM, "--url", target, "--vus", "1", "--duration", "60s")
     assert done.code == 130
     assert read_run(tmp_path / "loadgate-out").state is RunState.INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_record_of_what_it_had(tmp_path: Path, target: str) -> None:
     interrupted(tmp_path, signal.SIGKILL, "--url", f"{target}/users", "--vus", "2", "--duration", "60s")
     run = read_run(tmp_path / "loadgate-out")

@@ -117,6 +117,7 @@ def interrupted(folder: Path, target: str, script: str, *, times: int) -> tuple[
     return process.returncode, out
 
 
+@pytest.mark.slow
 def test_a_scenario_that_never_awaits_is_thrown_out_of_its_line(target: str, tmp_path: Path) -> None:
     began = time.monotonic()
     code, out = interrupted(tmp_path, target, STUCK, times=2)

@@ -90,6 +90,7 @@ def test_it_is_started_watched_and_stopped(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_a_program_that_is_never_ready(target: Started) -> None:
     target.write("--never", within="1s")
     done = target.run()
@@ -99,6 +100,7 @@ def test_a_program_that_is_never_ready(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_a_program_that_is_up_but_never_well(target: Started) -> None:
     target.write()
     path = target.folder / "loadgate.yml"
@@ -127,6 +129,7 @@ def test_a_program_that_cannot_be_executed(target: Started) -> None:
     assert "nothing-here" in done.err
 
 
+@pytest.mark.slow
 def test_a_program_that_ignores_sigterm_is_killed(target: Started) -> None:
     target.write("--deaf", stop="500ms")
     done = target.run()
@@ -135,6 +138,7 @@ def test_a_program_that_ignores_sigterm_is_killed(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_what_a_program_leaves_behind_is_killed(target: Started) -> None:
     target.write("--leave")
     done = target.run()
@@ -143,6 +147,7 @@ def test_what_a_program_leaves_behind_is_killed(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_a_program_that_prints_100_megabytes(target: Started) -> None:
     target.write("--print", "100000000")
     done = target.run()
@@ -150,6 +155,7 @@ def test_a_program_that_prints_100_megabytes(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_under_load(target: Started) -> None:
     target.write("--die-after", "200", profile="vus: 2, duration: 30s")
     done = target.run()
@@ -160,6 +166,7 @@ def test_a_program_that_dies_under_load(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_something_else_listens_there_already(target: Started) -> None:
     target.write()
     with closing(socket.create_server(("127.0.0.1", target.port))):
@@ -169,6 +176,7 @@ def test_something_else_listens_there_already(target: Started) -> None:
     assert not (target.folder / "account.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--never", "--leave"), ("--leave",)], ids=["waiting", "loading"])
 def test_ctrl_c_stops_it_too(target: Started, options: tuple[str, ...]) -> None:
     target.write(*options, profile="vus: 2, duration: 60s")
@@ -198,6 +206,7 @@ def test_nothing_outlives_a_load_generator_that_is_killed(target: Started) -> No
     until(target.nothing_is_left)
 
 
+@pytest.mark.slow
 def test_a_run_that_can_be_watched_no_more_is_no_pass(target: Started) -> None:
     target.write(profile="vus: 2, duration: 60s")
     process = start("run", "--store", "none", cwd=target.folder)
@@ -242,6 +251,7 @@ def watching(target: Started, pid: int, *more: str, seconds: int = 1) -> Done:
     return target.run("--url", url, "--vus", "2", "--duration", f"{seconds}s", "--watch", f"pid:{pid}", *more)
 
 
+@pytest.mark.slow
 def test_what_runs_already_is_watched_and_left_alone(target: Started, running: subprocess.Popen[bytes]) -> None:
     target.folder.joinpath("b.yml").write_text("budgets: {resources: {max_memory_mb: 500, cpu_us_per_request: 99999}}")
     done = watching(target, running.pid, "--budgets", "b.yml")
@@ -251,6 +261,7 @@ def test_what_runs_already_is_watched_and_left_alone(target: Started, running: s
     assert watching(target, running.pid, "--budgets", "b.yml").code == 1
 
 
+@pytest.mark.slow
 def test_what_is_watched_and_ends_is_no_pass(target: Started, running: subprocess.Popen[bytes]) -> None:
     with subprocess.Popen(["sleep", "3"]) as other:  # not the service: all requests succeed
         done = watching(target, other.pid, seconds=20)
@@ -272,6 +283,7 @@ def test_an_interruption_as_soon_as_there_is_a_program(target: Started) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_secrets_of_a_command_are_masked(target: Started) -> None:
     command = f"{sys.executable} -S -E {SERVICE} {target.port} --note-password S3CR3T"
     url = f"http://127.0.0.1:{target.port}/"

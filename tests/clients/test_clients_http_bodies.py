@@ -90,6 +90,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", BOMBS)
 def test_a_body_that_unpacks_to_too_much_is_given_up_and_counted(coding: str) -> None:
     bomb = BOMBS[coding]()

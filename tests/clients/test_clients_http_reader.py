@@ -239,6 +239,7 @@ def cut(draw: st.DrawFn, wire: bytes) -> list[bytes]:
     return [piece for piece in pieces if piece]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_any_valid_reply_gives_the_same_result_for_any_split(data: st.DataObject) -> None:
@@ -317,6 +318,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(wire)
 
 
+@pytest.mark.slow
 @given(st.data(), st.sampled_from(["GET", "HEAD", "POST"]), st.sampled_from([None, ConnectionResetError("reset")]))
 @settings(max_examples=300, deadline=None)
 def test_noise_for_a_reply_is_a_counted_error_or_a_reply_and_nothing_else(

@@ -164,6 +164,7 @@ def _nginx() -> Path:
     return Path(found)
 
 
+@pytest.mark.slow
 def test_it_is_valid_and_passes_its_smoke_test(example: Example) -> None:
     checked = example("check")
     assert (checked.code, checked.err) == (0, "")

@@ -93,6 +93,7 @@ def rate_of(word: Word, percentile: float, beyond: float, count: int, rounds: in
     return words.count(word) / rounds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("percentile", "count"), [(95.0, 1), (95.0, 7), (95.0, 20), (95.0, 58), (99.0, 2), (99.0, 40), (99.0, 298)]
 )
@@ -104,6 +105,7 @@ def test_with_few_samples_a_service_at_its_limit_seldom_fails_and_never_passes(p
     assert rate_of(Word.PASS, percentile, share / 10.0, count, rounds=100) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("percentile", "count"), [(95.0, 59), (99.0, 299)])
 def test_with_just_enough_samples_a_service_beyond_its_limit_seldom_passes(percentile: float, count: int) -> None:
     share = 1.0 - percentile / 100.0
@@ -115,6 +117,7 @@ def test_with_just_enough_samples_a_service_beyond_its_limit_seldom_passes(perce
     assert passed[3] < 0.01
 
 
+@pytest.mark.slow
 def test_a_service_that_fails_too_often_is_found_with_few_requests() -> None:
     random = np.random.default_rng(4)
     budget = Budget("http", "", "max_error_rate", 0.01, "share")

@@ -213,6 +213,7 @@ def test_it_goes_on_by_the_clock_whatever_fails_meanwhile(page: MetricsPage) -> 
     assert 0.0 < found.scraper.cpu < 5.0
 
 
+@pytest.mark.slow
 def test_a_page_that_never_ends_holds_up_neither_the_loop_nor_the_end(page: MetricsPage) -> None:
     page.text = "y 1\n"
     found = Followed(page.url, own("y"), every=0.1, timeout=0.5)

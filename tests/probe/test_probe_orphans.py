@@ -45,6 +45,7 @@ async def pid_in(path: Path) -> int:
     return int(path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deaf", [False, True])
 @pytest.mark.parametrize("text", [LEAVES, STAYS], ids=["left", "stays"])
 def test_a_daemon_is_gone_after_stop(tmp_path: Path, text: str, deaf: bool) -> None:

@@ -48,6 +48,7 @@ def test_cpu_per_request_is_all_cpu_over_all_requests_after_the_warm_up() -> Non
     assert figure.estimate.freedom == 15.0
 
 
+@pytest.mark.slow
 def test_its_error_is_how_far_runs_of_the_same_thing_lie_apart() -> None:
     random = np.random.default_rng(3)
 

@@ -115,6 +115,7 @@ def test_each_resource_in_words(values: dict[str, float], said: str) -> None:
     assert said in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["watched", "started"])
 @pytest.mark.parametrize("width", [20, 33, 60, 80, 100])
 def test_no_line_is_too_long(name: str, width: int) -> None:

@@ -40,6 +40,7 @@ def last_line(report: Report, width: int = 100) -> str:
     return summary(report, width).splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("color", [False, True], ids=["plain", "colour"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_summary_looks_as_it_did(name: str, color: bool) -> None:

@@ -144,6 +144,7 @@ def one_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield store
 
 
+@pytest.mark.slow
 @given(strange_results, st.none() | st.binary(max_size=50))
 @settings(deadline=None)
 def test_whatever_a_result_holds_comes_back(one_store: Store, strange: Result, record: bytes | None) -> None:

@@ -229,6 +229,7 @@ def test_a_port_that_is_taken_is_one_clear_error() -> None:
             assert child.stdout.read() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
