@@ -245,15 +245,14 @@ def test_a_reply_that_does_not_end_in_time_is_a_timeout_and_its_stream_is_reset(
 
 def test_the_other_calls_of_a_connection_outlive_one_that_is_late() -> None:
     def answer(asked: Asked) -> list[Action]:
-        return [SILENCE] if asked.number == 0 else [0.15, whole(asked.stream)]
+        return [[whole(asked.stream)], [SILENCE], [0.3, whole(asked.stream)]][asked.number]
 
     async def main(here: GrpcTalk) -> None:
         async with H2Server(answer) as server:
             pointed(here, server)
             user = here.user()
-            late, other = await asyncio.gather(
-                user.unary(METHOD, b"", timeout=0.05), user.unary(METHOD, b"", timeout=3)
-            )
+            assert (await user.unary(METHOD, b"", timeout=3)).ok  # so that connecting is in none of the times
+            late, other = await asyncio.gather(user.unary(METHOD, b"", timeout=0.1), user.unary(METHOD, b"", timeout=3))
             assert (late.error, other.ok) == (TIMEOUT, True)
             assert server.connections == 1
 
