@@ -245,7 +245,8 @@ def test_a_reply_that_does_not_end_in_time_is_a_timeout_and_its_stream_is_reset(
 
 def test_the_other_calls_of_a_connection_outlive_one_that_is_late() -> None:
     def answer(asked: Asked) -> list[Action]:
-        return [[whole(asked.stream)], [SILENCE], [0.3, whole(asked.stream)]][asked.number]
+        answers: list[list[Action]] = [[whole(asked.stream)], [SILENCE], [0.3, whole(asked.stream)]]
+        return answers[asked.number]
 
     async def main(here: GrpcTalk) -> None:
         async with H2Server(answer) as server:
