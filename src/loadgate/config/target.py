@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
 from loadgate.config.graphql import GraphqlSpec, read_graphql
+from loadgate.config.grpc import GrpcSpec, read_grpc
 from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
@@ -78,6 +79,7 @@ class TargetSpec:
     metrics: ScrapeSpec | None = None
     """What is read from its own metrics page."""
     graphql: GraphqlSpec = field(default_factory=GraphqlSpec)
+    grpc: GrpcSpec | None = None
 
     @property
     def watched(self) -> bool:
@@ -90,7 +92,7 @@ class TargetSpec:
             f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
             f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r}, "
             f"start={self.start!r}, ready={self.ready!r}, stop={self.stop!r}, watch={self.watch!r}, "
-            f"metrics={self.metrics!r}, graphql={self.graphql!r})"
+            f"metrics={self.metrics!r}, graphql={self.graphql!r}, grpc={self.grpc!r})"
         )
 
 
@@ -119,6 +121,7 @@ def read_target(node: Node, place: Place) -> TargetSpec:
         watch=own.take("watch", read_watch, None),
         metrics=own.take("metrics", read_scrape, None),
         graphql=own.take("graphql", read_graphql, GraphqlSpec()),
+        grpc=own.take("grpc", read_grpc, None),
     )
     own.done()
     if target.start is None:

@@ -61,5 +61,5 @@ def _give_up(user: User, patience: float) -> None:
     Requests that have waited longer than `patience` (s) are first recorded as unanswered: that they have no end must not
     mean that nobody hears of them.
     """
-    user.http.cut_off(patience)
-    user.http.close()
+    user.cut_off(patience)
+    user.close()

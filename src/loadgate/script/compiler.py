@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadgate.config.scenarios import ScenarioSpec
-from loadgate.config.steps import ExchangeStep, GraphqlStep, GroupStep, RequestStep, ThinkStep, exchanges_of
+from loadgate.config.steps import ExchangeStep, GraphqlStep, GroupStep, GrpcStep, RequestStep, ThinkStep, exchanges_of
 from loadgate.config.steps import Step as StepSpec
 from loadgate.errors import Problem
 from loadgate.script.data import Feeder
@@ -51,9 +51,16 @@ def _compile_graphql(
     return compile_graphql(spec, rules, compiler, problems)
 
 
+def _compile_grpc(spec: GrpcStep, rules: ExchangeRules, compiler: TemplateCompiler, problems: list[Problem]) -> Step:
+    from loadgate.script.grpc import compile_grpc  # as above
+
+    return compile_grpc(spec, rules, compiler, problems)
+
+
 COMPILERS: Final[Mapping[type[ExchangeStep], Callable[[Any, ExchangeRules, TemplateCompiler, list[Problem]], Step]]] = {
     RequestStep: _compile_http,
     GraphqlStep: _compile_graphql,
+    GrpcStep: _compile_grpc,
 }
 """By the spec of a kind of exchange: what makes it a step that can run, and puts into the list what is wrong with it."""
 

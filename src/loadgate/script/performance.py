@@ -11,6 +11,7 @@ from loadgate.clients.http import HttpClient, HttpStack
 from loadgate.clock import Clock
 from loadgate.errors import LoadgateError, Problem
 from loadgate.measure.recorder import Recorder
+from loadgate.script.calls import grpc_of_target
 from loadgate.script.failure import describe_plain, problem_of
 from loadgate.script.queries import check_with_target
 from loadgate.script.role import Role
@@ -49,17 +50,23 @@ class Performance:
     async def setup(self) -> None:
         """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2).
 
-        Before that its queries are checked, by the target's own schema if that is to be asked for. Raises ConfigError.
+        Before that its queries and calls are checked, by what the target says of itself if that is to be asked for. Raises
+        ConfigError.
         """
         if self._script.queries:
             await check_with_target(self._script.queries, self._shared.http)
+        self._shared.grpc = await grpc_of_target(self._script.calls, self._shared.http)
         if self._script.setup is not None:
             self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)
 
     async def teardown(self) -> None:
         """Run the script's teardown, if it has one. Raises ScriptError (exit code 1: the run itself was measured)."""
-        if self._script.teardown is not None:
-            await self._call(self._script.teardown, "teardown", exit_code=1)
+        try:
+            if self._script.teardown is not None:
+                await self._call(self._script.teardown, "teardown", exit_code=1)
+        finally:
+            if self._shared.grpc is not None:
+                self._shared.grpc.close()
 
     def role(
         self,
@@ -90,4 +97,4 @@ class Performance:
             message = f"{kind} of {self._script.name} failed: {describe_plain(error)}"
             raise ScriptError(problem_of(error, message), exit_code) from None
         finally:
-            user.http.close()
+            user.close()

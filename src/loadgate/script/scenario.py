@@ -19,6 +19,7 @@ from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 
 if TYPE_CHECKING:
     from loadgate.measure.metric import Metric
+    from loadgate.script.calls import DeclaredCall
     from loadgate.script.queries import DeclaredQuery
     from loadgate.script.user import User
 
@@ -47,7 +48,8 @@ class Script:
     """Everything a run needs to know of what users do.
 
     `setup` and `teardown` take a user or nothing, and may be async. `options` is the script's own load in k6's shape,
-    not looked at here. `metrics` are the author's own, by name; `queries` are what is to be checked before there is load.
+    not looked at here. `metrics` are the author's own, by name; `queries` and `calls` are what is to be checked before there is
+    load.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Script:
     options: Mapping[str, Any] | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     queries: tuple[DeclaredQuery, ...] = ()
+    calls: tuple[DeclaredCall, ...] = ()
 
     def scenario(self, name: str) -> Scenario:
         """The scenario called `name`. Raises ConfigError with the nearest name."""

@@ -12,6 +12,7 @@ from loadgate.config.scenarios import PythonSource, ScenarioSpec
 from loadgate.config.steps import exchanges_of
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 from loadgate.measure.metric import Metric
+from loadgate.script.calls import DeclaredCall, calls_of, check_calls
 from loadgate.script.compiler import compile_scenario
 from loadgate.script.data import Feeder, read_csv, read_json
 from loadgate.script.loader import load_script
@@ -39,9 +40,14 @@ def project_script(project: Project, env: Mapping[str, str]) -> Script:
     queries = (*declared, *files.queries())
     if queries or project.target.graphql.span is not None:
         problems += check_queries(queries, project.target.graphql)
+    written = [call for spec in project.scenarios for call in calls_of(exchanges_of(spec.steps))]
+    calls = (*written, *files.calls())
+    if calls or project.target.grpc is not None:
+        problems += check_calls(calls, project.target.grpc)
     if problems:
         raise ConfigError(problems)
-    return Script(project.path.name, tuple(scenarios), setup, teardown, metrics=metrics, queries=queries)
+    name = project.path.name
+    return Script(name, tuple(scenarios), setup, teardown, metrics=metrics, queries=queries, calls=calls)
 
 
 def url_script(
@@ -94,6 +100,9 @@ class _Files:
 
     def queries(self) -> list[DeclaredQuery]:
         return [query for script in self._scripts.values() if script is not None for query in script.queries]
+
+    def calls(self) -> list[DeclaredCall]:
+        return [call for script in self._scripts.values() if script is not None for call in script.calls]
 
     def metrics(self) -> dict[str, Metric]:
         merged: dict[str, Metric] = {}

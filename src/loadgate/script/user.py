@@ -16,6 +16,7 @@ from loadgate.script.failure import describe
 
 if TYPE_CHECKING:
     from loadgate.clients.graphql.client import GraphqlClient
+    from loadgate.clients.grpc.client import GrpcClient
     from loadgate.clients.http.client import HttpClient
     from loadgate.script.ledger import Ledger
     from loadgate.script.shared import Shared
@@ -34,15 +35,29 @@ class StopUser(Exception):
 class User:
     """One virtual user. An instance belongs to one run and is made by it.
 
-    Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `id`
-    (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the script's setup returned), `random`
-    (own generator, seeded by the run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
+    Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `grpc` (calls
+    to the target's gRPC server), `id` (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the
+    script's setup returned), `random` (own generator, seeded by the run's seed and the id), `tags` (for every sample from now
+    on), `scenario` (name).
     """
 
-    __slots__ = ("_graphql", "_random", "env", "http", "id", "iteration", "ledger", "positions", "shared", "turn")
+    __slots__ = (
+        "_graphql",
+        "_grpc",
+        "_random",
+        "env",
+        "http",
+        "id",
+        "iteration",
+        "ledger",
+        "positions",
+        "shared",
+        "turn",
+    )
 
     def __init__(self, shared: Shared, ledger: Ledger, http: HttpClient, id: int, env: Mapping[str, str]) -> None:
         self._graphql: GraphqlClient | None = None
+        self._grpc: GrpcClient | None = None
         self._random: Random | None = None
         self.env = env
         self.http = http
@@ -67,6 +82,13 @@ class User:
 
             self._graphql = GraphqlClient(self.http, self.shared.http.graphql.path)
         return self._graphql
+
+    @property
+    def grpc(self) -> GrpcClient:
+        """Calls to the target's gRPC server. Raises LoadgateError where `target.grpc` names none."""
+        if self._grpc is None:
+            self._grpc = self.shared.grpc_client(self.http, self.ledger)
+        return self._grpc
 
     @property
     def setup_data(self) -> Any:
@@ -134,6 +156,20 @@ class User:
         """Go on under the tags of `ledger`."""
         self.ledger = ledger
         self.http.context = ledger.context
+        if self._grpc is not None:
+            self._grpc.context = self.shared.grpc_context(ledger)
+
+    def cut_off(self, patience: float) -> None:
+        """Record what has waited longer than `patience` (s) as unanswered, whatever its protocol, and give it up."""
+        self.http.cut_off(patience)
+        if self._grpc is not None:
+            self._grpc.cut_off(patience)
+
+    def close(self) -> None:
+        """Drop every connection and what is in flight on it. More may be sent."""
+        self.http.close()
+        if self._grpc is not None:
+            self._grpc.close()
 
     def __repr__(self) -> str:
         return f"<User {self.id} of {self.scenario or 'no scenario'}, iteration {self.iteration}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
-from typing import cast
+from typing import Protocol, cast
 
 from loadgate.clients.grpc.call import Call
 from loadgate.clients.grpc.method import Message
@@ -15,6 +15,21 @@ from loadgate.clients.grpc.status import Expected
 from loadgate.clients.grpc.stream import GrpcStream, Messages
 
 
+class Pace(Protocol):
+    """Whoever knows when the user's next exchange should have started: its HTTP client, or `GrpcPace`."""
+
+    planned: float
+
+
+class GrpcPace:
+    """The pace of a user that speaks nothing but gRPC."""
+
+    __slots__ = ("planned",)
+
+    def __init__(self) -> None:
+        self.planned = 0.0
+
+
 class GrpcClient:
     """Calls of one user over a connection of its own, or over the one that all users share.
 
@@ -22,17 +37,26 @@ class GrpcClient:
     all (an unknown method, a message that does not fit) raises LoadgateError or ValueError.
     """
 
-    __slots__ = ("_channel", "_loop", "_shares", "context", "metadata", "planned", "stack")
+    __slots__ = ("_channel", "_loop", "_pace", "_shares", "context", "metadata", "stack")
 
-    def __init__(self, stack: GrpcStack, context: Context) -> None:
+    def __init__(self, stack: GrpcStack, context: Context, pace: Pace | None = None) -> None:
+        """Whichever of the protocols that have one `pace` comes first takes its planned start."""
         self.stack = stack
         self.context = context
         self.metadata: dict[str, str | bytes] = {}
         """Sent with each call of this user, unless the call has its own of that name. Names in `-bin` take bytes."""
-        self.planned = 0.0
-        """Clock seconds the next call should have started at, or 0: the latency of that call counts from it."""
+        self._pace = pace or GrpcPace()
         self._loop = asyncio.get_running_loop()
         self._channel, self._shares = stack.channel()
+
+    @property
+    def planned(self) -> float:
+        """Clock seconds the next call should have started at, or 0: the latency of that call counts from it."""
+        return self._pace.planned
+
+    @planned.setter
+    def planned(self, planned: float) -> None:
+        self._pace.planned = planned
 
     # -- what scenarios use
 
@@ -104,13 +128,7 @@ class GrpcClient:
         A single message is all that is sent. Of several (an iterable, also an asynchronous one) each is sent when the one
         before has left. With None, a method that takes a single message gets an empty one; else the scenario sends.
         """
-        request = self._prepared(method, True, metadata, timeout, name, expect, tags)
-        planned, self.planned = self.planned, 0.0
-        several = not isinstance(message, Mapping | bytes) and isinstance(message, Iterable | AsyncIterable)
-        if not several and (message is not None or not request.method.client_streaming):
-            data = request.method.wire(cast(Message, message))
-            return GrpcStream(request, self._channel, planned, self, message=data)
-        return GrpcStream(request, self._channel, planned, self, source=cast("Messages | None", message))
+        return self.open(self._prepared(method, True, metadata, timeout, name, expect, tags), message)
 
     # -- what prepared steps and the engine use
 
@@ -132,10 +150,20 @@ class GrpcClient:
         """
         return self._send(request, message)
 
+    def open(self, request: Request, message: Message | Messages = None) -> GrpcStream:
+        """`stream` for a prepared call."""
+        planned, self.planned = self.planned, 0.0
+        several = not isinstance(message, Mapping | bytes) and isinstance(message, Iterable | AsyncIterable)
+        if not several and (message is not None or not request.method.client_streaming):
+            data = request.method.wire(cast(Message, message))
+            return GrpcStream(request, self._channel, planned, self, message=data)
+        return GrpcStream(request, self._channel, planned, self, source=cast("Messages | None", message))
+
     def _send(self, request: Request, message: bytes) -> asyncio.Future[GrpcReply]:
         waiter: asyncio.Future[GrpcReply] = self._loop.create_future()
-        call = Call(request, message, self.planned, waiter, self)
-        self.planned = 0.0
+        pace = self._pace
+        call = Call(request, message, pace.planned, waiter, self)
+        pace.planned = 0.0
         self._channel.start(call)
         return waiter
 

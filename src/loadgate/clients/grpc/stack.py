@@ -18,7 +18,7 @@ from loadgate.clients.transport import ConnectMarks, Connector, Origin, TlsOptio
 from loadgate.measure.recorder import Recorder
 
 if TYPE_CHECKING:
-    from loadgate.clients.grpc.client import GrpcClient
+    from loadgate.clients.grpc.client import GrpcClient, Pace
     from loadgate.clients.grpc.schema import Schema
 
 _KEPT: Final = 4096
@@ -116,11 +116,11 @@ class GrpcStack:
             context = self._contexts[key] = Context(self.recorder, dict(key))
         return context
 
-    def client(self, tags: Mapping[str, str]) -> GrpcClient:
-        """A new user's client. It opens nothing until its first call."""
+    def client(self, tags: Mapping[str, str], pace: Pace | None = None) -> GrpcClient:
+        """A new user's client. It opens nothing until its first call. `pace` knows the user's planned start."""
         from loadgate.clients.grpc.client import GrpcClient
 
-        return GrpcClient(self, self.context(tags))
+        return GrpcClient(self, self.context(tags), pace)
 
     def channel(self) -> tuple[Channel, bool]:
         """The channel of a new user, and whether others have it too."""

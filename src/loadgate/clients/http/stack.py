@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadgate.clients.http.request import Auth, Request, RequestBuilder, RequestDefaults
 from loadgate.clients.http.step import Judge, Step
 from loadgate.clients.transport import Connector, TlsOptions
 from loadgate.config.graphql import GraphqlSpec
+from loadgate.config.grpc import GrpcSpec
 from loadgate.config.target import BasicAuth, TargetSpec
 from loadgate.measure.recorder import Recorder
 
@@ -44,7 +46,8 @@ class Context:
 class HttpStack:
     """HTTP for one run, on one event loop. Raises LoadgateError or ValueError for options that cannot be used.
 
-    `graphql` says where the target answers GraphQL, and what queries are held against.
+    `graphql` says where the target answers GraphQL, and what queries are held against; `grpc` where its gRPC server is, whose
+    calls share nothing else with HTTP than the files of TLS.
     """
 
     def __init__(
@@ -56,11 +59,14 @@ class HttpStack:
         connect_timeout: float = 10.0,
         user_agent: str = "loadgate",
         graphql: GraphqlSpec | None = None,
+        grpc: GrpcSpec | None = None,
     ) -> None:
         self.recorder = recorder
         self.connector = Connector(tls or TlsOptions(), connect_timeout)
         self.builder = RequestBuilder(defaults or RequestDefaults(), user_agent)
         self.graphql = graphql or GraphqlSpec()
+        self.grpc = grpc
+        self.user_agent = user_agent
         self.resent = 0
         """Requests sent once more because the server had given their idle connection up."""
         self._contexts: dict[tuple[tuple[str, str], ...], Context] = {}
@@ -95,4 +101,5 @@ def stack_for(target: TargetSpec, recorder: Recorder, user_agent: str) -> HttpSt
         connect_timeout=target.connect_timeout,
         user_agent=user_agent,
         graphql=target.graphql,
+        grpc=None if target.grpc is None else replace(target.grpc, timeout=target.grpc.timeout or target.timeout),
     )

@@ -6,6 +6,7 @@ protocol.
 
 from loadgate.config.steps.exchange import ExchangeStep, Think
 from loadgate.config.steps.graphql import GraphqlStep
+from loadgate.config.steps.grpc import GrpcStep
 from loadgate.config.steps.http import RequestStep
 from loadgate.config.steps.reading import GroupStep, Step, ThinkStep, exchanges_of, read_steps, requests_of
 
@@ -13,6 +14,7 @@ __all__ = [
     "ExchangeStep",
     "GraphqlStep",
     "GroupStep",
+    "GrpcStep",
     "RequestStep",
     "Step",
     "Think",

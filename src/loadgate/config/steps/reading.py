@@ -11,12 +11,14 @@ from loadgate.config.fields import Fields, Place
 from loadgate.config.source import Listing, Node
 from loadgate.config.steps.exchange import ExchangeStep, Think, read_think
 from loadgate.config.steps.graphql import read_graphql_step
+from loadgate.config.steps.grpc import read_grpc_step
 from loadgate.config.steps.http import METHODS, RequestStep, read_request
 from loadgate.errors import Span
 
 KINDS: Final[Mapping[str, Callable[[str, Fields], ExchangeStep]]] = {
     **dict.fromkeys(METHODS, read_request),
     "graphql": read_graphql_step,
+    "grpc": read_grpc_step,
 }
 """By the key that makes a step an exchange of that kind: its reader, which is given the key and all of the step's fields."""
 
