@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def calls_of(steps: Iterable[ExchangeStep]) -> list[DeclaredCall]:
 
 def calls_in(path: Path) -> list[DeclaredCall]:
     """The calls in the Python file at `path`, which has been run already and so is Python."""
-    text = path.read_text("utf-8", "replace")
+    with tokenize.open(path) as file:
+        text = file.read()
     if "grpc" not in text:
         return []
     relative = os.path.relpath(path)

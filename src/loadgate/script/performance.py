@@ -57,7 +57,11 @@ class Performance:
             await check_with_target(self._script.queries, self._shared.http)
         self._shared.grpc = await grpc_of_target(self._script.calls, self._shared.http)
         if self._script.setup is not None:
-            self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)
+            try:
+                self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)
+            except BaseException:  # there will be no teardown
+                self._close()
+                raise
 
     async def teardown(self) -> None:
         """Run the script's teardown, if it has one. Raises ScriptError (exit code 1: the run itself was measured)."""
@@ -65,8 +69,11 @@ class Performance:
             if self._script.teardown is not None:
                 await self._call(self._script.teardown, "teardown", exit_code=1)
         finally:
-            if self._shared.grpc is not None:
-                self._shared.grpc.close()
+            self._close()
+
+    def _close(self) -> None:
+        if self._shared.grpc is not None:
+            self._shared.grpc.close()
 
     def role(
         self,
