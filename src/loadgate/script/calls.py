@@ -8,7 +8,6 @@ are unknown here. What speaks gRPC is imported when there is a call: every run w
 from __future__ import annotations
 
 import ast
-import os
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,21 +46,20 @@ def calls_of(steps: Iterable[ExchangeStep]) -> list[DeclaredCall]:
     return [DeclaredCall(step.method, step.method_span, step) for step in steps if isinstance(step, GrpcStep)]
 
 
-def calls_in(path: Path) -> list[DeclaredCall]:
-    """The calls in the Python file at `path`, which has been run already and so is Python."""
+def calls_in(path: Path, name: str) -> list[DeclaredCall]:
+    """The calls in the Python file at `path`, which has been run already and so is Python. `name` is what users call it."""
     with tokenize.open(path) as file:
         text = file.read()
     if "grpc" not in text:
         return []
-    relative = os.path.relpath(path)
-    shown, lines = str(path) if relative.startswith("..") else relative, tuple(text.splitlines())
+    lines = tuple(text.splitlines())
     tree = ast.parse(text)
     texts = {
-        name.id: each.value
+        target.id: each.value
         for each in tree.body
         if isinstance(each, ast.Assign) and _is_text(each.value)
-        for name in each.targets
-        if isinstance(name, ast.Name)
+        for target in each.targets
+        if isinstance(target, ast.Name)
     }
     found = []
     for node in ast.walk(tree):
@@ -74,7 +72,7 @@ def calls_in(path: Path) -> list[DeclaredCall]:
         if isinstance(method, ast.Name):
             method = texts.get(method.id)
         if isinstance(method, ast.Constant) and isinstance(method.value, str):
-            found.append(DeclaredCall(method.value, _span(method, shown, lines), kind=node.func.attr))
+            found.append(DeclaredCall(method.value, _span(method, name, lines), kind=node.func.attr))
     return found
 
 

@@ -41,7 +41,7 @@ def describe(error: BaseException) -> str:
     """`load.py:12: KeyError: 'id'`; without a place where no line of the user's took part."""
     place = _place(_first(error).__traceback__) or _place(error.__traceback__)
     text = describe_plain(error)
-    return text if place is None else f"{_shown(place[0].f_code.co_filename)}:{place[1]}: {text}"
+    return text if place is None else f"{shown(place[0].f_code.co_filename)}:{place[1]}: {text}"
 
 
 def describe_plain(error: BaseException) -> str:
@@ -94,7 +94,7 @@ def problem_of_text(error: SyntaxError, path: Path, message: str) -> Problem:
     start = data.rfind(b"\n", 0, at) + 1
     column = len(data[start:at].decode("utf-8", "replace")) + 1
     lines = tuple(data.decode("utf-8", "replace").split("\n"))
-    return Problem(message, Span(_shown(str(path)), data.count(b"\n", 0, at) + 1, column, 1, lines), label)
+    return Problem(message, Span(shown(str(path)), data.count(b"\n", 0, at) + 1, column, 1, lines), label)
 
 
 def _first(error: BaseException) -> BaseException:
@@ -144,11 +144,11 @@ def _span(filename: str, line: int, column: int, end: int | None, end_line: int 
     width = len(lines[line - 1]) if 0 < line <= len(lines) else 0
     if end is None or (end_line is not None and end_line != line) or end <= column:
         end = max(column + 1, width + 1)
-    return Span(_shown(filename), line, column, end - column, lines)
+    return Span(shown(filename), line, column, end - column, lines)
 
 
 @lru_cache(maxsize=1024)
-def _shown(filename: str) -> str:
+def shown(filename: str) -> str:
     """The path as a user would write it: relative, where the file is below the working folder."""
     try:
         relative = os.path.relpath(filename)

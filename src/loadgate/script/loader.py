@@ -13,7 +13,7 @@ from typing import Any
 from loadgate.config.graphql import GraphqlSpec
 from loadgate.errors import ConfigError, LoadgateError, Problem
 from loadgate.script.calls import calls_in
-from loadgate.script.failure import describe_plain, problem_of, problem_of_text
+from loadgate.script.failure import describe_plain, problem_of, problem_of_text, shown
 from loadgate.script.metrics import declarations
 from loadgate.script.queries import check_queries, declared_queries
 from loadgate.script.scenario import Hook, Scenario, Script, hook_of, scenario_of
@@ -27,9 +27,11 @@ def load_script(path: Path, names: Sequence[str] | None = None) -> Script:
     """
     if not path.is_file():
         raise ConfigError([Problem(f"there is no file {path}" if not path.exists() else f"{path} is not a file")])
+    full = path.resolve()  # a script may change the folder while it runs
+    name = shown(str(full))
     with declarations() as metrics, declared_queries() as queries:
         module = run_file(path)
-    script = replace(_collect(path.name, module, metrics), queries=tuple(queries), calls=tuple(calls_in(path)))
+    script = replace(_collect(path.name, module, metrics), queries=tuple(queries), calls=tuple(calls_in(full, name)))
     if queries and (problems := check_queries(queries, GraphqlSpec())):
         raise ConfigError(problems)
     return script if names is None else script.only(names)

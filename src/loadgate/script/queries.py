@@ -11,7 +11,6 @@ What reads queries is imported when there is one: every run with a script import
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from loadgate.config.graphql import GraphqlSpec, part_of
 from loadgate.config.steps import ExchangeStep, GraphqlStep
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest
+from loadgate.script.failure import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,13 +177,12 @@ def _variable_problems(query: DeclaredQuery, given: Mapping[str, Span]) -> list[
 def _span(text: str, filename: str, line: int) -> Span:
     """Where `text` stands in the call at `line`; the call itself where it is not written there as it is."""
     lines = tuple(each.rstrip("\n") for each in linecache.getlines(filename))
-    relative = os.path.relpath(filename)
-    shown = filename if relative.startswith("..") else relative
+    name = shown(filename)
     source = "\n".join(lines)
     start = sum(len(each) + 1 for each in lines[: line - 1])
     at = source.find(text, start)
     if at < 0:
-        return Span(shown, line, 1, max(1, len(lines[line - 1]) if line <= len(lines) else 1), lines)
+        return Span(name, line, 1, max(1, len(lines[line - 1]) if line <= len(lines) else 1), lines)
     row = source.count("\n", 0, at)
     column = at - (source.rfind("\n", 0, at) + 1)
-    return Span(shown, row + 1, column + 1, len(text.split("\n")[0]) or 1, lines)
+    return Span(name, row + 1, column + 1, len(text.split("\n")[0]) or 1, lines)
