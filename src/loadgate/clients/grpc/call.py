@@ -1,7 +1,7 @@
 """One call from the moment it is asked for to its one sample: what it sends, what came of its reply, and how it ended.
 
-A call is ended by exactly one of `finish`, `fail` and `drop`, by whoever holds it at the time: the channel while it waits
-for a connection, then the connection.
+A call is ended by exactly one of `finish`, `fail`, `late`, `cancelled` and `drop`, by whoever holds it at the time: the
+channel while it waits for a connection, then the connection.
 """
 
 from __future__ import annotations
@@ -167,6 +167,11 @@ class Call:
         error = None if late else kind
         series = step.outcome(code, error, ok=late)
         self._end(series, code, late, trailers, end or perf_counter(), error, text)
+
+    def late(self, end: float) -> None:
+        """Its deadline came before the whole of the reply."""
+        got = f"after {self.received:,} bytes of the reply" if self.received else "with no byte of the reply"
+        self.fail(ErrorKind.TIMEOUT, f"no whole reply within {self.request.timeout:g} s, {got}", end)
 
     def cancelled(self, end: float) -> None:
         """Ended by its user, on purpose: no failure."""

@@ -1,7 +1,7 @@
 """One HTTP/2 connection to a gRPC server: the hot path, and all that HTTP/2 asks of a client besides.
 
 Replies are known by the bytes of their header blocks: the peer is told to use no dynamic table, so equal bytes are equal
-fields (`head.py`). One timer a connection looks after all its calls' deadlines. How calls are sent is in `sender.py`.
+fields (`head.py`). How calls are sent is in `sender.py`, how they become late in `deadlines.py`.
 
 Windows are announced large enough that no ordinary reply waits for us, and opened again when half of one is used. What a
 scenario does not read of a stream holds that stream's window shut, never the connection's.
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
+from loadgate.clients.grpc.deadlines import SLACK, Deadlines
 from loadgate.clients.grpc.sender import Sender
-from loadgate.clients.grpc.status import Code, code_of_reset
+from loadgate.clients.grpc.status import code_of_reset
 from loadgate.clients.transport import ConnectMarks, Origin, describe
 from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, FrameReader, Http2Error, Kind, Setting, frames
 from loadgate.http2.errors import code_name
@@ -41,9 +42,6 @@ _GREETING: Final = (
 )
 _UNLIMITED: Final = 2**31
 _LAST_STREAM: Final = 2**31 - 1
-_NEVER: Final = float("inf")
-_TIMER_SLACK: Final = 0.001
-"""uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
 _REST: Final = 0.002
 """Seconds without a new call after the server has refused one."""
 
@@ -57,6 +55,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_channel",
         "_closed",
+        "_deadlines",
         "_early",
         "_heads",
         "_loop",
@@ -64,8 +63,6 @@ class Connection(asyncio.Protocol):
         "_reader",
         "_rest",
         "_taken",
-        "_timer",
-        "_timer_at",
         "_transport",
         "_write",
         "calls",
@@ -90,9 +87,8 @@ class Connection(asyncio.Protocol):
         self._next = 1
         self._taken = 0
         self._rest: asyncio.TimerHandle | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = _NEVER
         self.calls: dict[int, Call] = {}
+        self._deadlines = Deadlines(loop, self.calls.values, self._too_late)
         self.most = _UNLIMITED
         self.draining = False
         """No further call is to be started here: the server said so, or the numbers of streams are used up."""
@@ -154,10 +150,10 @@ class Connection(asyncio.Protocol):
         self._closed = self.draining = True
         self._channel.forget(self)
         self.sender.close()
-        for timer in (self._timer, self._rest):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._rest = None
+        self._deadlines.stop()
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -184,8 +180,8 @@ class Connection(asyncio.Protocol):
         start = call.start = perf_counter()
         deadline = call.deadline = (call.called or start) + call.request.timeout
         self.sender.start(call)
-        if deadline < self._timer_at:
-            self._arm(deadline)
+        if deadline < self._deadlines.next:
+            self._deadlines.set(deadline)
 
     def cancel(self, call: Call, code: int = ErrorCode.CANCEL) -> None:
         """Take a call off, and tell the server. Whoever does this ends the call."""
@@ -352,8 +348,8 @@ class Connection(asyncio.Protocol):
             if self._rest is None:
                 self._rest = self._loop.call_later(_REST, self._rested)
             self._channel.resend(call)
-        elif code == ErrorCode.CANCEL and now >= call.deadline - _TIMER_SLACK:
-            self._time_out(call, now)  # servers see the deadline too, and may be first
+        elif code == ErrorCode.CANCEL and now >= call.deadline - SLACK:
+            call.late(now)  # servers see the deadline too, and may be first
         else:
             kind = ErrorKind.RESET if call.head is None else ErrorKind.CUT
             call.fail(kind, f"the server reset the stream: {code_name(code)}", now, code=code_of_reset(code))
@@ -386,29 +382,11 @@ class Connection(asyncio.Protocol):
         self.draining = True
         self._channel.retire(self)
 
-    # -- deadlines
+    # -- those that take too long
 
-    def _arm(self, deadline: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - perf_counter()), self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._timer_at = _NEVER
-        now = perf_counter()
-        for call in [call for call in self.calls.values() if call.deadline - _TIMER_SLACK <= now]:
-            self.cancel(call)
-            self._time_out(call, now)
-        if self.calls:
-            self._arm(min(call.deadline for call in self.calls.values()))
-
-    @staticmethod
-    def _time_out(call: Call, now: float) -> None:
-        got = f"after {call.received:,} bytes of the reply" if call.received else "with no byte of the reply"
-        text = f"no whole reply within {call.request.timeout:g} s, {got}"
-        call.fail(ErrorKind.TIMEOUT, text, now, code=Code.DEADLINE_EXCEEDED)
+    def _too_late(self, call: Call, now: float) -> None:
+        self.cancel(call)
+        call.late(now)
 
     def cut_off(self, patience: float, owner: object | None) -> None:
         """Fail the calls (of `owner` if there is one) that were sent more than `patience` seconds ago."""
