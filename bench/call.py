@@ -76,7 +76,7 @@ class MemoryConnector(Connector):
         super().__init__()
         self._waiting = waiting
 
-    async def open(self, origin: Any, factory: Any, marks: ConnectMarks) -> Any:
+    async def open(self, origin: Any, factory: Any, marks: ConnectMarks, limit: float = 0.0) -> Any:
         protocol = factory()
         transport = MemoryTransport(self._waiting, protocol)
         protocol.connection_made(transport)

@@ -1,8 +1,9 @@
 """CPU per unary gRPC call, beside k6 and grpc.aio: `python -m bench.grpc [--write]`.
 
-Every tool sends the same message over 64 connections, one a user, as soon as the last reply is there, to a grpc.aio server
-on a core of its own, and checks the status. Ours is the client with a real recorder in a closed loop: once as a scenario
-that checks the status leaves it (the reply is not decoded), once reading the message of each reply, which k6 always does.
+Every tool sends the same message over 64 connections, one a user, as soon as the last reply is there, and checks the status.
+Ours is the client with a real recorder in a closed loop: once as a scenario that checks the status leaves it (the reply is not
+decoded), once reading the message of each reply, which k6 always does. The servers, on a core of their own, are the two of
+`bench/greeter.py`: one that is faster than its clients, and one that they wait for.
 
 Exit code 0: the bar is met; 1: missed; 2: it could not be run; 3: k6 is not there, so not measured.
 """
@@ -12,12 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -27,7 +25,7 @@ from typing import Any, Final, cast
 
 import uvloop
 
-from bench import compare, machine, results, tools
+from bench import compare, greeter, machine, results, tools
 from bench.figures import MB, Bar, Rounds, exit_code
 from bench.machine import BenchError
 from bench.nginx import Nginx
@@ -94,49 +92,6 @@ async def _reference(port: int, users: int, seconds: float) -> Done:
     return Done(calls, failed)
 
 
-async def _serve() -> None:
-    grpc: Any = import_module("grpc")
-    reply = b"\x0a\x0bHello bench"
-
-    async def hello(_request: bytes, _context: Any) -> bytes:
-        return reply
-
-    server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(hello)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Greeter", {"SayHello": handler}),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    await server.stop(0)
-
-
-@contextmanager
-def _server(core: int) -> Iterator[int]:
-    """The port of a server on `core`; it ends with its standard input."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.grpc", "--serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=machine.pinned(core),
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line.strip():
-            raise BenchError("the grpcio server did not start: is the extra `grpc` installed?")
-        yield int(line)
-    finally:
-        process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 def _client(kind: str, program: str, load: Load, folder: Path) -> Job:
     port = load.base.rpartition(":")[2]
     command = [program, "-m", "bench.grpc", "--client", kind, port, str(load.users), str(load.seconds)]
@@ -174,12 +129,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=8, help="length of each tool's load (default 8)")
     parser.add_argument("--users", type=int, default=64, help="users, each with a connection (default 64)")
     parser.add_argument("--write", action="store_true", help="write the table to bench/RESULTS.md")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--client", nargs=4, metavar=("KIND", "PORT", "USERS", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        asyncio.run(_serve())
-        return 0
     if options.client:
         kind, port, users, seconds = options.client
         where = (int(port), int(users), float(seconds))
@@ -199,16 +150,44 @@ def _measure(options: argparse.Namespace) -> int:
     k6 = tools.find("k6")
     chosen = [OURS, OURS_READING, REFERENCE, *([K6] if k6 else [])]
     programs = {sys.executable: sys.executable, "k6": k6 or ""}
-    with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder, _server(server_core) as port:
-        bench = compare.Bench(
-            cast(Nginx, None), core, programs, Path(folder)
-        )  # CPU is measured without asking the server
-        load = Load(f"127.0.0.1:{port}", options.users, options.seconds)
-        rounds = compare.measure_cpu(bench, chosen, load, options.rounds)
-    bars = [
-        Bar(f"CPU per call under way, k6 / {own.name}", _ratio(rounds, own) if k6 else None, K6_BAR, least=True)
-        for own in (OURS, OURS_READING)
-    ]
+    bars = []
+    parts = []
+    with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
+        # CPU is measured without asking the server
+        bench = compare.Bench(cast(Nginx, None), core, programs, Path(folder))
+        for server in greeter.SERVERS:
+            print(f"{server} server")
+            with greeter.running(server, server_core) as port:
+                load = Load(f"127.0.0.1:{port}", options.users, options.seconds)
+                rounds = compare.measure_cpu(bench, chosen, load, options.rounds)
+            bars += [
+                Bar(
+                    f"{server} server: CPU per call, k6 / {own.name}",
+                    _ratio(rounds, own) if k6 else None,
+                    K6_BAR,
+                    least=True,
+                )
+                for own in (OURS, OURS_READING)
+            ]
+            parts.append(f"The {server} server:\n\n{_table(rounds)}")
+    promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
+    found = "\n\n".join([*parts, promises])
+    print(f"\n{found}\n")
+    if options.write:
+        setting = (
+            f"A unary call with one short string each way over {options.users} connections, closed loop, {options.seconds} s "
+            f"a client, {options.rounds} rounds (one\nfigure each). The `plain` server answers in constant bytes, so that the "
+            "client is what is busy. The `grpcio` server (grpc.aio\n"
+            f"{version('grpcio')}) is busy all the time and its clients wait: what they use is then mostly what it costs to be "
+            "woken. CPU is user and\nsystem time of the whole process; `under way` leaves start and end out, as the bars do; "
+            "`others` is the share of a core that\nprograms outside the benchmark had."
+        )
+        about = f"Machine: {machine.description()}; commit {machine.commit()}.\nCommand: `python -m bench.grpc`."
+        results.write(f"CPU per gRPC call, {machine.cpu()}", f"{setting}\n\n{found}\n\n{about}")
+    return exit_code(bars)
+
+
+def _table(rounds: Rounds) -> str:
     head = ["client", "CPU us/call under way", "with start and end", "calls/s", "peak MB", "others"]
     rows = [
         [
@@ -221,20 +200,7 @@ def _measure(options: argparse.Namespace) -> int:
         ]
         for name, found in rounds.items()
     ]
-    table = results.table(head, rows)
-    promises = results.table(["bar", "measured", "limit", ""], [bar.row() for bar in bars])
-    print(f"\n{table}\n\n{promises}\n")
-    if options.write:
-        setting = (
-            f"A unary call with one short string each way over {options.users} connections, closed loop, {options.seconds} s "
-            f"a client, {options.rounds} rounds (one\nfigure each); the server is grpc.aio {version('grpcio')} on the other "
-            "core, which is busy all the time: so few calls a second\nthat the start of a process would be a third of its "
-            "figure. CPU is user and system time of the whole process; `under way`\nleaves start and end out, as the bar does; "
-            "`others` is the share of a core that programs outside the benchmark had."
-        )
-        about = f"Machine: {machine.description()}; commit {machine.commit()}.\nCommand: `python -m bench.grpc`."
-        results.write(f"CPU per gRPC call, {machine.cpu()}", f"{setting}\n\n{table}\n\n{promises}\n\n{about}")
-    return exit_code(bars)
+    return results.table(head, rows)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loadgate.clients.grpc import MessageError, Method
 from loadgate.clients.grpc.protos import compile_protos
@@ -95,6 +98,68 @@ def test_a_message_that_does_not_fit_is_refused_with_its_reason(compiled: Schema
 def test_bytes_that_are_no_such_message_are_refused(compiled: Schema) -> None:
     with pytest.raises(MessageError, match=r"3 bytes that are no test\.greeter\.Reply"):
         compiled.method(HELLO).decode(b"\xff\xff\xff")
+
+
+FLAT = """\
+syntax = "proto3";
+package flat;
+message Flat {
+  string text = 1; bool yes = 2; int32 a = 3; uint32 b = 4; sint32 c = 5; fixed32 d = 6; sfixed32 e = 7;
+  optional string maybe = 8; oneof one { int32 f = 9; string g = 10; }
+}
+message Like { string text = 1; EXTRA }
+service S { rpc One (Flat) returns (Flat); rpc Other (Like) returns (Like); }
+"""
+OTHERS = ("int64", "uint64", "double", "float", "bytes", "Flat", "repeated string", "map<string, int32>", "Kind")
+
+
+@given(
+    text=st.text(max_size=5),
+    yes=st.booleans(),
+    signed=st.tuples(*[st.sampled_from([0, 1, -1, 2**31 - 1, -(2**31)])] * 3),
+    unsigned=st.tuples(*[st.sampled_from([0, 1, 2**32 - 1])] * 2),
+    more=st.sampled_from([{}, {"maybe": ""}, {"maybe": "x", "f": 0}, {"g": ""}]),
+)
+def test_a_message_of_plain_fields_is_what_json_makes_of_it(
+    flat: Schema, text: str, yes: bool, signed: tuple[int, ...], unsigned: tuple[int, ...], more: dict[str, object]
+) -> None:
+    """Such messages are not converted by protobuf's own JSON, which is the oracle here."""
+    method = flat.method("flat.S/One")
+    fields = {
+        "text": text,
+        "yes": yes,
+        **dict(zip("ace", signed, strict=True)),
+        **dict(zip("bd", unsigned, strict=True)),
+    }
+    sent = {name: value for name, value in {**fields, **more}.items() if value or name in more}
+    assert method.decode(method.encode(sent)) == sent
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_fields_are_as_in_json(tmp_path: Path, kind: str) -> None:
+    extra = f"{kind} x = 2;" + (" enum Kind { NONE = 0; SOME = 1; }" if kind == "Kind" else "")
+    (tmp_path / "flat.proto").write_text(FLAT.replace("EXTRA", extra))
+    method = compile_protos([tmp_path / "flat.proto"]).method("flat.S/Other")
+    values = {
+        "int64": str(2**60),
+        "uint64": "1",
+        "double": "Infinity",
+        "float": 0.1,
+        "bytes": "AAE=",
+        "Flat": {"text": "t"},
+        "repeated string": ["a", ""],
+        "map<string, int32>": {"k": 1},
+        "Kind": "SOME",
+    }
+    message = {"text": "a", "x": values[kind]}
+    assert json.loads(json.dumps(method.decode(method.encode(message)))) == message
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Schema:
+    path = tmp_path_factory.mktemp("flat") / "flat.proto"
+    path.write_text(FLAT.replace("EXTRA", ""))
+    return compile_protos([path])
 
 
 def test_equal_messages_are_encoded_once_and_like_ones_are_not_mistaken(compiled: Schema) -> None:

@@ -56,7 +56,9 @@ def whole(stream: int, data: bytes = b"hi") -> bytes:
 
 
 class H2Server:
-    """Listens on loopback from `async with` to its end. With `byte_by_byte` every byte is a write and a turn of the loop."""
+    """Listens on loopback from `async with` to its end. With `byte_by_byte` every byte is a write and a turn of the loop.
+    With `early` a request is answered at its head.
+    """
 
     def __init__(
         self,
@@ -64,8 +66,10 @@ class H2Server:
         *,
         greeting: bytes = frames.settings({}),
         byte_by_byte: bool = False,
+        early: bool = False,
     ) -> None:
         self.answer = answer
+        self.early = early
         self.greeting = greeting
         self.byte_by_byte = byte_by_byte
         self.connections = 0
@@ -132,18 +136,23 @@ class Peer(asyncio.Protocol):
         if frame.kind == Kind.HEADERS:
             self.heads[frame.stream] = dict(self.decoder.decode(frame.payload))
             self.bodies[frame.stream] = b""
+            if self.server.early:
+                self.ask(frame.stream)
         elif frame.kind == Kind.DATA:
-            self.bodies[frame.stream] += frame.payload
+            if frame.stream in self.bodies:
+                self.bodies[frame.stream] += frame.payload
         else:
             self.server.frames.append(frame)
             if frame.kind == Kind.SETTINGS and not frame.flags & ACK:
                 self.run([frames.SETTINGS_ACK])
             return
-        if frame.flags & END_STREAM:
-            head, body = self.heads.pop(frame.stream), self.bodies.pop(frame.stream)
-            asked = Asked(self.number, len(self.server.asked), frame.stream, head, body)
-            self.server.asked.append(asked)
-            self.run(self.server.answer(asked))
+        if frame.flags & END_STREAM and not self.server.early:
+            self.ask(frame.stream)
+
+    def ask(self, stream: int) -> None:
+        asked = Asked(self.number, len(self.server.asked), stream, self.heads.pop(stream), self.bodies.pop(stream))
+        self.server.asked.append(asked)
+        self.run(self.server.answer(asked))
 
     def run(self, actions: Iterable[Action]) -> None:
         task = asyncio.get_running_loop().create_task(self.act(list(actions)))

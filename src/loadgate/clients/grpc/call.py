@@ -13,6 +13,7 @@ from typing import Final
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.grpc.head import Head
 from loadgate.clients.grpc.message import LARGEST, PREFIX, fault_of
+from loadgate.clients.grpc.plain import PlainReply
 from loadgate.clients.grpc.reply import NO_PHASES, GrpcReply
 from loadgate.clients.grpc.request import Request
 from loadgate.clients.grpc.status import Code, code_of_error, code_of_http
@@ -153,6 +154,18 @@ class Call:
         step = self.request.step
         ok = code in step.expected
         self._end(step.outcome(code, None, ok=ok), code, ok, trailers, end, None, details)
+
+    def finish_plain(self, reply: PlainReply, message: bytes, size: int, end: float) -> None:
+        """As `finish`, where all is as in the last reply but the message. `size` is of the whole reply, in bytes."""
+        request, start, waiter = self.request, self.start, self.waiter
+        self.received = size
+        planned = self.planned or self.called or start
+        request.step.record(reply.series, self.sent, size, planned, start, end, end)
+        if not waiter.done():
+            phases = self._phases(start) if self.called else NO_PHASES
+            waiter.set_result(
+                GrpcReply(request, 0, True, reply.head, reply.trailers, message, planned, start, end, end, phases)
+            )
 
     def fail(
         self, kind: ErrorKind, text: str, end: float = 0.0, *, code: int | None = None, trailers: Head | None = None

@@ -108,9 +108,9 @@ class GrpcClient:
                 request = self._prepared(method, False)
         else:
             request = self._prepared(method, False, metadata, timeout, name, expect, tags)
-        if request.method.client_streaming or request.method.server_streaming:
+        if request.streams:
             raise ValueError(f"`{method}` is {request.method.kind.replace('_', '-')}: call it with `stream`")
-        return self._send(request, request.method.wire(message))
+        return self.send(request, request.wire(message))
 
     def stream(
         self,
@@ -148,7 +148,12 @@ class GrpcClient:
         """Send a prepared unary call; `message` is what `request.method.wire` makes. One future and no task, while the
         connection is open.
         """
-        return self._send(request, message)
+        waiter: asyncio.Future[GrpcReply] = self._loop.create_future()
+        pace = self._pace
+        call = Call(request, message, pace.planned, waiter, self)
+        pace.planned = 0.0
+        self._channel.start(call)
+        return waiter
 
     def open(self, request: Request, message: Message | Messages = None) -> GrpcStream:
         """`stream` for a prepared call."""
@@ -158,14 +163,6 @@ class GrpcClient:
             data = request.method.wire(cast(Message, message))
             return GrpcStream(request, self._channel, planned, self, message=data)
         return GrpcStream(request, self._channel, planned, self, source=cast("Messages | None", message))
-
-    def _send(self, request: Request, message: bytes) -> asyncio.Future[GrpcReply]:
-        waiter: asyncio.Future[GrpcReply] = self._loop.create_future()
-        pace = self._pace
-        call = Call(request, message, pace.planned, waiter, self)
-        pace.planned = 0.0
-        self._channel.start(call)
-        return waiter
 
     def close(self) -> None:
         """Drop whatever is in flight; who waits for a reply is cancelled. More may be sent."""

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final, cast
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
 from loadgate.clients.grpc.deadlines import SLACK, Deadlines
+from loadgate.clients.grpc.plain import PlainReply
 from loadgate.clients.grpc.sender import Sender
-from loadgate.clients.grpc.status import code_of_reset
+from loadgate.clients.grpc.status import Code, code_of_reset
+from loadgate.clients.grpc.step import Step
 from loadgate.clients.transport import ConnectMarks, Origin, describe
-from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, FrameReader, Http2Error, Kind, Setting, frames
+from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, Frame, FrameReader, Http2Error, Kind, Setting, frames
 from loadgate.http2.errors import code_name
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ _GREETING: Final = (
 )
 _UNLIMITED: Final = 2**31
 _LAST_STREAM: Final = 2**31 - 1
+_number = int.from_bytes
+_WIDER: Final = frames.window_update(0, 0)[:9]
+"""Begins a WINDOW_UPDATE for the connection, which many servers send with each reply."""
 _REST: Final = 0.002
 """Seconds without a new call after the server has refused one."""
 
@@ -211,8 +216,22 @@ class Connection(asyncio.Protocol):
         if self._early is not None:  # a server may speak before we do, but our greeting must be the first we say
             self._early.append(data)
             return
+        call = None
+        if not self._reader.pending:
+            while (call := self.calls.get(_number(data[5:9], "big"))) is not None:
+                likely = call.request.step.likely
+                if (
+                    likely is None
+                    or not (size := likely.size_in(data))
+                    or not self._plain(call, likely, data, size, now)
+                ):
+                    break
+                data = data[size:]
+                if not data or self._closed or (data.startswith(_WIDER) and self.sender.widened(data)):
+                    return
         try:
-            for kind, flags, stream, payload, size in self._reader.feed(data):
+            found = self._reader.feed(data)
+            for kind, flags, stream, payload, size in found:
                 if kind == 1:
                     self._headers(flags, stream, payload, size, now)
                 elif kind == 0:
@@ -225,6 +244,35 @@ class Connection(asyncio.Protocol):
                 raise self._reader.failure
         except Http2Error as error:
             self._give_up(error)
+            return
+        if call is not None and len(found) > 2:
+            self._learn(call.request.step, found[0], found[2])
+
+    def _plain(self, call: Call, reply: PlainReply, data: bytes, size: int, now: float) -> bool:
+        """The whole of a reply came in `size` bytes, with nothing new in it but its message; False if there was some before,
+        or not all of the call is sent.
+        """
+        if call.received or call.at <= len(call.outgoing) or type(call) is not Call:
+            return False
+        del self.calls[call.stream]
+        message = data[reply.begin : size - reply.tail]
+        self._taken += len(message)
+        if self._taken >= CONNECTION_WINDOW // 2:
+            self._write(frames.window_update(0, self._taken))
+            self._taken = 0
+        if self.draining and not self.calls:
+            self._shut()
+        if self._channel.waiting:
+            self._channel.pump_soon()
+        call.finish_plain(reply, message, size, now)
+        return True
+
+    def _learn(self, step: Step, first: Frame, last: Frame) -> None:
+        """A reply may have come between these frames: then the next one of its step may be like it."""
+        head, trailers = self._heads.get(first.payload), self._heads.get(last.payload)
+        if head is None or trailers is None or head.status != 200 or trailers.code or Code.OK not in step.expected:
+            return
+        step.likely = PlainReply(first, last, head, trailers, step.outcome(Code.OK, None, ok=True))
 
     def _headers(self, flags: int, stream: int, block: bytes, size: int, now: float) -> None:
         if not self.settled.done():

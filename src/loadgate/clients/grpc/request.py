@@ -26,11 +26,14 @@ class Request:
     `lead` is empty for a block that needs more than one frame. `deadline` is in seconds, over connecting and the whole call.
     """
 
-    __slots__ = ("block", "lead", "method", "step", "timeout")
+    __slots__ = ("block", "lead", "method", "step", "streams", "timeout", "wire")
 
     def __init__(self, method: Method, step: Step, block: bytes, timeout: float) -> None:
         self.method = method
         self.step = step
+        self.streams = method.client_streaming or method.server_streaming
+        self.wire = method.wire
+        """Makes a message into what is sent."""
         self.block = block
         self.timeout = timeout
         fits = len(block) <= frames.DEFAULT_FRAME_SIZE

@@ -66,8 +66,13 @@ class Sender:
                 if written == len(data):
                     return
                 data = data[written:]
-        self._queued = True
-        transport.write(data)
+        self._rest(data)
+
+    def _rest(self, data: bytes) -> None:
+        """What the socket does not take now is the transport's; so is all that follows, until it has nothing left."""
+        if self._transport is not None:
+            self._queued = True
+            self._transport.write(data)
 
     # -- calls
 
@@ -78,18 +83,21 @@ class Sender:
         fits = size <= self.largest and size <= self.window and size <= self.initial
         if fits and call.ends and stream > 1 and request.lead:
             number = _pack_stream(stream)
-            wire = (
-                request.lead
-                + number
-                + request.block
-                + _pack_data_head(size >> 8, size & 0xFF, 0, END_STREAM)
-                + number
-                + outgoing
-            )
+            data = _pack_data_head(size >> 8, size & 0xFF, 0, END_STREAM)
+            wire = b"".join((request.lead, number, request.block, data, number, outgoing))
             self.window -= size
             call.at = size + 1
-            call.sent = len(wire)
-            self.write(wire)
+            call.sent = sent = len(wire)
+            # as `write` does; what is usual is spared the call
+            if self._queued or self._fd < 0 or sent > _LARGE:
+                self.write(wire)
+                return
+            try:
+                written = write(self._fd, wire)
+            except OSError:
+                written = 0
+            if written != sent:
+                self._rest(wire[written:])
             return
         block = _NO_TABLE + request.block if stream == 1 else request.block
         wire = frames.headers(stream, block, end=False, largest=self.largest)
@@ -151,6 +159,14 @@ class Sender:
             call.window += more
             if call in self._blocked:
                 self.flush(call)
+
+    def widened(self, update: bytes) -> bool:
+        """Take a WINDOW_UPDATE for the connection, if it is all of `update`, is in order, and nothing waits for it."""
+        window = self.window + int.from_bytes(update[9:], "big")
+        if len(update) != 13 or self._blocked or not self.window < window <= frames.LARGEST_WINDOW:
+            return False
+        self.window = window
+        return True
 
     def flush_blocked(self) -> None:
         """Windows may have opened."""

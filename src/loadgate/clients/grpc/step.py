@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.grpc.plain import PlainReply
 from loadgate.clients.grpc.status import CODES, Code
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
@@ -17,13 +18,15 @@ _STREAMS: Final = ("grpc_streams", "grpc_streams_msgs_sent", "grpc_streams_msgs_
 class Step:
     """Series of one named call. Tags are joined here, when the step is first met, so that a call costs one dict lookup."""
 
-    __slots__ = ("_counters", "_outcomes", "_tags", "expected", "name", "record", "recorder")
+    __slots__ = ("_counters", "_outcomes", "_tags", "expected", "likely", "name", "record", "recorder")
 
     def __init__(self, recorder: Recorder, name: str, tags: Mapping[str, str], expected: frozenset[int]) -> None:
         self.recorder = recorder
         self.record = recorder.exchange
         self.name = name
         self.expected = expected
+        self.likely: PlainReply | None = None
+        """The plain reply that came last."""
         self._tags = tags
         self._outcomes: dict[tuple[int, ErrorKind | None, bool], int] = {}
         self._counters: list[CounterTally] = []
