@@ -37,7 +37,7 @@ class InstantClient(HttpClient):
     __slots__ = ("_reply",)
 
     def send(self, request: Request) -> Awaitable[Response]:
-        waiter: asyncio.Future[Response] = self._loop.create_future()
+        waiter: asyncio.Future[Response] = self.loop.create_future()
         waiter.set_result(Response(request, 200, True, None, b"", 0, 0.0, 0.0, 0.0, 0.0))
         return waiter
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loadgate.clients.grpc.stack import GrpcStack
     from loadgate.clients.http.client import HttpClient
     from loadgate.clients.http.stack import Context, HttpStack
+    from loadgate.clients.websocket.client import WsClient, WsStack
     from loadgate.clock import Clock
     from loadgate.measure.metric import Metric
     from loadgate.measure.recorder import Recorder
@@ -28,6 +29,7 @@ class Shared:
     __slots__ = (
         "_grpc_contexts",
         "_ledgers",
+        "_ws",
         "clock",
         "grpc",
         "http",
@@ -51,6 +53,7 @@ class Shared:
     ) -> None:
         self._ledgers: dict[Context, Ledger] = {}
         self._grpc_contexts: dict[Ledger, GrpcContext] = {}
+        self._ws: WsStack | None = None
         self.clock = clock
         self.grpc: GrpcStack | None = None
         """Set before the first user, where the target says where its gRPC server is."""
@@ -80,6 +83,14 @@ class Shared:
             assert self.grpc is not None
             context = self._grpc_contexts[ledger] = self.grpc.context(ledger.tags)
         return context
+
+    def ws_client(self, http: HttpClient) -> WsClient:
+        """The WebSocket client of the user whose HTTP client is `http`."""
+        if self._ws is None:
+            from loadgate.clients.websocket.client import WsStack  # most runs open no session: they need not import it
+
+            self._ws = WsStack(self.http)
+        return self._ws.client(http)
 
     def ledger(self, tags: Mapping[str, str]) -> Ledger:
         """The ledger of these tags; equal tags share one."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loadgate.clients.graphql.client import GraphqlClient
     from loadgate.clients.grpc.client import GrpcClient
     from loadgate.clients.http.client import HttpClient
+    from loadgate.clients.websocket.client import WsClient
     from loadgate.script.ledger import Ledger
     from loadgate.script.shared import Shared
 
@@ -36,15 +37,16 @@ class User:
     """One virtual user. An instance belongs to one run and is made by it.
 
     Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `grpc` (calls
-    to the target's gRPC server), `id` (from 1), `iteration` (from 0), `env` (environment of the run), `setup_data` (what the
-    script's setup returned), `random` (own generator, seeded by the run's seed and the id), `tags` (for every sample from now
-    on), `scenario` (name).
+    to the target's gRPC server), `ws` (WebSocket sessions), `id` (from 1), `iteration` (from 0), `env` (environment of the
+    run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the run's seed and the id), `tags`
+    (for every sample from now on), `scenario` (name).
     """
 
     __slots__ = (
         "_graphql",
         "_grpc",
         "_random",
+        "_ws",
         "env",
         "http",
         "id",
@@ -59,6 +61,7 @@ class User:
         self._graphql: GraphqlClient | None = None
         self._grpc: GrpcClient | None = None
         self._random: Random | None = None
+        self._ws: WsClient | None = None
         self.env = env
         self.http = http
         self.id = id
@@ -89,6 +92,13 @@ class User:
         if self._grpc is None:
             self._grpc = self.shared.grpc_client(self.http, self.ledger)
         return self._grpc
+
+    @property
+    def ws(self) -> WsClient:
+        """WebSocket sessions with the target or any other server: `async with user.ws.connect("/ws") as session`."""
+        if self._ws is None:
+            self._ws = self.shared.ws_client(self.http)
+        return self._ws
 
     @property
     def setup_data(self) -> Any:
@@ -164,12 +174,16 @@ class User:
         self.http.cut_off(patience)
         if self._grpc is not None:
             self._grpc.cut_off(patience)
+        if self._ws is not None:
+            self._ws.cut_off(patience)
 
     def close(self) -> None:
         """Drop every connection and what is in flight on it. More may be sent."""
         self.http.close()
         if self._grpc is not None:
             self._grpc.close()
+        if self._ws is not None:
+            self._ws.close()
 
     def __repr__(self) -> str:
         return f"<User {self.id} of {self.scenario or 'no scenario'}, iteration {self.iteration}>"

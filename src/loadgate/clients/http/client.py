@@ -193,10 +193,10 @@ class HttpClient(ConnectionPool):
 
     def send(self, request: Request) -> Awaitable[Response]:
         """Send a prepared request. At most one future and no task, while a connection is idle."""
-        waiter: asyncio.Future[Response] = self._loop.create_future()
+        waiter: asyncio.Future[Response] = self.loop.create_future()
         planned = self.planned
         self.planned = 0.0
-        wire = request.wire if self._headers is None and self._cookies is None else self._own_wire(request)
+        wire = request.wire if self._headers is None and self._cookies is None else self.own_wire(request)
         connection = self._first
         if connection is not None and connection.request is None and connection.origin is request.origin:
             connection.send(request, wire, planned, waiter)
@@ -232,9 +232,9 @@ class HttpClient(ConnectionPool):
                 waiter.set_result(response)
             else:
                 called = perf_counter()
-                self._dispatch((following, self._own_wire(following), called, called, waiter))
+                self._dispatch((following, self.own_wire(following), called, called, waiter))
 
-    def _own_wire(self, request: Request) -> bytes:
+    def own_wire(self, request: Request) -> bytes:
         """The request's bytes with this user's own headers and cookies in them."""
         lines = [
             header_line(name, value)

@@ -32,11 +32,11 @@ class ConnectionPool(ABC):
     the garbage collector comes by. Nearly every user has one connection, so what is for more is made when it is needed.
     """
 
-    __slots__ = ("_first", "_loop", "_opening", "_others", "queue", "stack")
+    __slots__ = ("_first", "_opening", "_others", "loop", "queue", "stack")
 
     def __init__(self, stack: HttpStack) -> None:
         self._first: Connection | None = None
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._opening: dict[asyncio.Task[None], tuple[Origin, asyncio.Future[Response]]] | None = None
         self._others: list[Connection] | None = None
         self.queue: dict[Origin, deque[_Waiting]] | None = None
@@ -119,7 +119,7 @@ class ConnectionPool(ABC):
         return False
 
     def _connect(self, waiting: _Waiting) -> None:
-        task = self._loop.create_task(self._open(waiting))
+        task = self.loop.create_task(self._open(waiting))
         self._opening = self._opening or {}
         self._opening[task] = (waiting[0].origin, waiting[4])
         task.add_done_callback(self._opened)
@@ -127,7 +127,7 @@ class ConnectionPool(ABC):
     async def _open(self, waiting: _Waiting) -> None:
         request, wire, planned, called, waiter = waiting
         marks = ConnectMarks(blocked=perf_counter() - called)
-        connection = Connection(self, request.origin, self._loop)
+        connection = Connection(self, request.origin, self.loop)
         try:
             connector = self.stack.connector
             transport = await connector.open(request.origin, lambda: connection, marks, request.timeout)

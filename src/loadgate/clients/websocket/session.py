@@ -69,7 +69,7 @@ class WsSession(Wire):
     )
 
     def __init__(self, client: WsClient, request: Request, offer: Offer) -> None:
-        super().__init__(request.origin, client.http._loop)
+        super().__init__(request.origin, client.http.loop)
         self._client = client
         self._handshake = request
         self._offer = offer
@@ -113,7 +113,7 @@ class WsSession(Wire):
         client, request, offer = self._client, self._handshake, self._offer
         assert offer is not None
         client.admit(self)
-        wire = client.http._own_wire(request)
+        wire = client.http.own_wire(request)
         began = self._at = perf_counter()
         try:
             head = await self._open(client.stack.connector, wire, offer, request.timeout)
