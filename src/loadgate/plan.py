@@ -20,10 +20,12 @@ from loadgate.config.budget_fields import load_budgets
 from loadgate.config.budgets import Budgets
 from loadgate.config.fields import Context, Place, Refusal
 from loadgate.config.gate import GateSpec
+from loadgate.config.grpc import GrpcSpec, is_grpc, server_from_flag
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_project
 from loadgate.config.source import parse_source
-from loadgate.config.steps import requests_of
+from loadgate.config.steps import exchanges_of
+from loadgate.config.steps.grpc_flags import call_from_flags
 from loadgate.config.target import TargetSpec, target_from_url
 from loadgate.config.thresholds import check_thresholds
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest, redact_url
@@ -31,8 +33,9 @@ from loadgate.flags import Flags, body_of, check_texts, flags_profile, headers_o
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
+from loadgate.script.methods import methods_of_files
 from loadgate.script.scenario import Script
-from loadgate.script.source import project_script, url_script
+from loadgate.script.source import call_script, project_script, url_script
 
 _SOMEWHERE: Final = "http://127.0.0.1"
 """Base URL of a request that is made on trial, where no target is known."""
@@ -55,7 +58,7 @@ class Plan:
     gate: GateSpec = field(default_factory=GateSpec)
     budgets: Budgets = field(default_factory=Budgets)
     files: tuple[Path, ...] = ()
-    """What was read to make it, absolute: project, scripts, data."""
+    """What was read to make it, absolute: project, scripts, data, `.proto` files."""
 
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
@@ -76,9 +79,10 @@ def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
             "give --config FILE, a script that ends in .py, or --url URL",
         )
     elif flags.url is not None:
-        plan = _url_plan(flags, flags.url)
+        plan = _call_plan(flags, flags.url) if is_grpc(flags.url) else _url_plan(flags, flags.url)
     else:
         plan = _standard_plan(env)
+    plan = _with_protos(plan)
     if project is not None:
         plan = replace(plan, gate=project.gate)
     plan = _with_budgets(plan, project, flags.budgets, env)
@@ -130,14 +134,25 @@ def _try_request(
 
 
 def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
-    """The project that is named or lies in the working folder."""
+    """The project that is named or lies in the working folder. Its target is where --url says: files say what to do."""
+    path = Path(CONFIG_NAME)
     if flags.config is not None:
         _need_file(flags.config)
-        return load_project(flags.config, env)
-    path = Path(CONFIG_NAME)
-    if not path.is_file() or flags.url_alone:
+        path = flags.config
+    elif not path.is_file() or flags.url_alone:
         return None  # a URL and nothing else means that URL, whatever lies around
-    return load_project(path, env)
+    project = load_project(path, env)
+    return replace(project, target=_placed(project.target, flags.url))
+
+
+def _placed(target: TargetSpec, url: str | None) -> TargetSpec:
+    """`target` where --url says it is."""
+    if url is None:
+        return target
+    if is_grpc(url):
+        server = server_from_flag(url)
+        return replace(target, grpc=GrpcSpec(server) if target.grpc is None else replace(target.grpc, url=server))
+    return replace(target, url=target_from_url(url).url)
 
 
 def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Plan:
@@ -145,7 +160,7 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
         profile = flags_profile(flags)
     else:
         profile = _profile_of(project, flags.what)
-    if project.target.url is None and flags.url is None:
+    if project.target.url is None:
         _need_target(project)
     files = [project.path, *sorted({each.python.path for each in project.scenarios if each.python is not None})]
     paths = [path.absolute() for path in files]  # a script may change the working folder
@@ -155,15 +170,19 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
 
 def _need_target(project: Project) -> None:
     """Raise ConfigError where a step has only a path, and nothing says on which host."""
-    steps = [step for scenario in project.scenarios for step in requests_of(scenario.steps)]
+    steps = [step for scenario in project.scenarios for step in exchanges_of(scenario.steps)]
     note = "give `target: {url: ...}`, or --url on the command line"
     problems = [
-        Problem("there is no target URL for this path", step.url.span, "", note)
+        Problem("there is no target URL for this step", span, "", note)
         for step in steps
-        if step.url.text.startswith("/")
+        if (span := step.needs_target) is not None
     ]
     if not project.scenarios:
-        problems.append(Problem(f"{project.path} names no target and no scenario", note=note))
+        if project.target.grpc is None:
+            problems.append(Problem(f"{project.path} names no target and no scenario", note=note))
+        else:
+            message = f"{project.path} names a gRPC server and no scenario that calls it"
+            problems.append(Problem(message, note="write `scenarios` with `grpc` steps"))
     if problems:
         raise ConfigError(problems[:1])
 
@@ -187,7 +206,12 @@ def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
     read = (full,) if project is None else (full, project.path.absolute())
     script = load_script(path)
     profile = flags_profile(flags) if script.options is None else _options_profile(path, script)
-    target = project.target if project is not None else TargetSpec()
+    target = project.target if project is not None else _placed(TargetSpec(), flags.url)
+    if target.grpc is not None:
+        schema, problems = methods_of_files(script.calls, target.grpc)
+        if problems:
+            raise ConfigError(problems)
+        script = replace(script, schema=schema)
     return Plan(replace(profile, name=path.stem), script, target, does=_texts([full]), files=read)
 
 
@@ -221,6 +245,25 @@ def _url_plan(flags: Flags, url: str) -> Plan:
     names = sorted(name.lower() for name in headers)
     said = {"method": method, "url": redact_url(url), "headers": names, "body": flags.body}
     return Plan(flags_profile(flags), script, base, does=said)
+
+
+def _call_plan(flags: Flags, url: str) -> Plan:
+    """One gRPC call, again and again."""
+    if flags.method:
+        raise LoadgateError("--method is for HTTP", "the URL of a gRPC call names its method")
+    server, step = call_from_flags(url, flags.body)
+    names = sorted(name.lower() for name in headers_of(flags.headers))
+    said = {"call": step.method, "metadata": names, "body": flags.body}
+    return Plan(flags_profile(flags), call_script(step), TargetSpec(grpc=GrpcSpec(server)), does=said)
+
+
+def _with_protos(plan: Plan) -> Plan:
+    """`plan` with the `.proto` files that its methods are known from: they define what it does."""
+    if plan.script.schema is None or not plan.script.schema.paths:
+        return plan
+    paths = tuple(path.absolute() for path in plan.script.schema.paths)
+    texts = sorted(path.read_text("utf-8", "replace") for path in paths)
+    return replace(plan, files=(*plan.files, *paths), does={**plan.does, "protos": texts})
 
 
 def _standard_plan(env: Mapping[str, str]) -> Plan:
@@ -262,13 +305,27 @@ def _with_flags(plan: Plan, flags: Flags) -> Plan:
         profile = replace(profile, seed=flags.seed)
     if flags.thresholds:
         profile = replace(profile, thresholds=(*profile.thresholds, *thresholds_of(flags.thresholds)))
-    if flags.url is not None and not flags.url_alone:  # files say what to do, the flag says where
-        target = replace(target, url=target_from_url(flags.url).url)
-    if flags.headers:
+    if flags.headers and target.url is None and target.grpc is not None:
+        metadata = {**target.grpc.metadata, **_metadata_of(flags.headers)}
+        target = replace(target, grpc=replace(target.grpc, metadata=metadata))
+    elif flags.headers:
         target = replace(target, headers={**target.headers, **headers_of(flags.headers)})
     return replace(
         plan, profile=profile, target=with_program(target, start=flags.start, ready=flags.ready, watch=flags.watch)
     )
+
+
+def _metadata_of(lines: Sequence[str]) -> dict[str, str]:
+    """`headers_of` for gRPC. Raises ConfigError."""
+    from loadgate.clients.grpc.request import metadata_value  # most runs have none: they need not import its client
+
+    metadata = headers_of(lines)
+    for name, value in metadata.items():
+        try:
+            metadata_value(name.lower(), value)
+        except ValueError as error:
+            raise ConfigError([Problem(f"--header: {error}")]) from None
+    return metadata
 
 
 def _checked(plan: Plan) -> Plan:

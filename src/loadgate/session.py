@@ -11,7 +11,7 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ from loadgate.load.preflight import reach
 from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
 from loadgate.measure.metric import BUILTIN
+from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
 from loadgate.measure.select import Selection
 from loadgate.measure.tally import TrendTally
@@ -82,6 +83,7 @@ class Session:
     _environment: Environment | None = None
     _code: Code = field(default_factory=Code)
     _http: HttpStack | None = None
+    _performance: Performance | None = None
     _program: Program | None = None
     _saved: float = 0.0
     _saving: asyncio.Task[None] | None = None
@@ -100,7 +102,7 @@ class Session:
         http = stack_for(plan.target, recorder, agent)
         program = self._program = Program(plan.target, self._clock, agent)
         self._http = http
-        performance = Performance(
+        performance = self._performance = Performance(
             plan.script, recorder=recorder, http=http, clock=self._clock, env=self.env, seed=self._seed
         )
         metrics = {**BUILTIN, **plan.script.metrics}
@@ -150,6 +152,10 @@ class Session:
         """Everything that must be in order before there is load."""
         if self.plan.target.url is not None:
             await reach(http.connector, http.builder.locate("/")[0])
+        if self.plan.target.grpc is not None:
+            from loadgate.clients.grpc.stack import grpc_origin
+
+            await reach(http.connector, grpc_origin(self.plan.target.grpc.url), who="no gRPC server")
         try:
             async with asyncio.timeout(HOOK_LIMIT):
                 await performance.setup()
@@ -235,7 +241,7 @@ class Session:
             definition=Definition(
                 profile=profile.name,
                 script=self.plan.script.name,
-                target=redact_url(self.plan.target.url or ""),
+                target=redact_url(self.plan.target.place),
                 warmup=profile.warmup,
                 seed=self._seed,
                 planned_duration=profile.length,
@@ -255,7 +261,7 @@ class Session:
             health_samples=end.health,
             thresholds=thresholds,
             verdict=verdict,
-            notes=(*_notes(recorder, end, self._http.resent if self._http is not None else 0), *program.notes()),
+            notes=(*_notes(recorder, end), *self._resent(), *program.notes()),
             subject=program.record(),
             repeated=program.figures(),
         )
@@ -264,6 +270,13 @@ class Session:
         return with_budgets(
             run, self.plan.budgets, trusted=health.healthy and not worthless(known) and not program.died
         )
+
+    def _resent(self) -> Iterator[str]:
+        """What was sent more than once, so that the target may have seen more than the figures say."""
+        if self._http is not None and (count := self._http.resent):
+            yield f"{count:,} requests were sent once more because the server had closed their idle connection"
+        if self._performance is not None and (count := self._performance.resent_calls):
+            yield f"{count:,} gRPC calls were sent once more because the server had not looked at them (GOAWAY, REFUSED_STREAM)"
 
 
 def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callable[[], float]) -> dict[str, UserPool]:
@@ -276,10 +289,12 @@ def _pools(loads: Sequence[LoadSpec], performance: Performance, patience: Callab
 
 
 def _patience(recorder: Recorder) -> float:
-    """Seconds a request may be under way when the run ends and still be a slow one: ten times the median, at least one."""
-    tally = Selection(recorder, "http_req_duration").tally(recorder.totals())
-    median = tally.histogram.percentile(50.0) if isinstance(tally, TrendTally) else 0.0
-    return max(1.0, median * 10.0 / 1e3)
+    """Seconds an exchange may be under way when the run ends and still be a slow one: ten times the median of the slowest
+    protocol, at least one."""
+    totals = recorder.totals()
+    tallies = [Selection(recorder, protocol.service).tally(totals) for protocol in PROTOCOLS]
+    medians = [tally.histogram.percentile(50.0) for tally in tallies if isinstance(tally, TrendTally)]
+    return max(1.0, max(medians, default=0.0) * 10.0 / 1e3)
 
 
 def _window_width(profile: Profile) -> float:
@@ -313,12 +328,10 @@ def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:
     )
 
 
-def _notes(recorder: Recorder, end: RunEnd, resent: int) -> tuple[str, ...]:
+def _notes(recorder: Recorder, end: RunEnd) -> tuple[str, ...]:
     notes = []
     if end.state is EndState.ABORTED:
         notes.append(f"stopped early: {end.reason}")
-    if resent:
-        notes.append(f"{resent:,} requests were sent once more because the server had closed their idle connection")
     if recorder.overflowed_names:
         notes.append(
             f"{recorder.overflowed_names:,} requests are counted under the step `(other)`: there were too many names; "

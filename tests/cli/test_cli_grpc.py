@@ -238,8 +238,17 @@ def test_a_server_that_cannot_be_asked_is_told_of_before_there_is_load(tmp_path:
         done = run(tmp_path, "--iterations", "1")
     assert (done.code, "offers no reflection" in done.err) == (2, True), done.err
     assert "loadgate.yml:2:10" in done.err
-    done = run(tmp_path, "--iterations", "1")  # by now it is gone
-    assert (done.code, "cannot ask the gRPC server at" in done.err) == (2, True), done.err
+
+
+@pytest.mark.slow
+def test_a_server_that_is_gone_is_named_with_what_was_tried(tmp_path: Path) -> None:
+    with serving() as gone:
+        write(tmp_path, WRONG, gone)
+    done = run(tmp_path, "--iterations", "1")
+    assert done.code == 3, done.err
+    assert f"no gRPC server answered at 127.0.0.1:{gone.port} within 5 s" in done.err
+    assert "refused" in done.err
+    assert "tries)" in done.err
 
 
 def test_without_a_grpc_target_there_is_one_error(tmp_path: Path) -> None:

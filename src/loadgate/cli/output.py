@@ -56,7 +56,7 @@ class Output:
             return lambda view: None
         watcher = self._watcher = _watcher(sys.stderr)
         profile = plan.profile
-        target = redact_url(plan.target.url or plan.script.name)
+        target = redact_url(plan.target.place or plan.script.name)
         model = LiveModel(profile=profile.name, target=target, loads=profile.loads, warmup=profile.warmup)
 
         def update(view: View) -> None:

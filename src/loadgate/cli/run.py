@@ -26,10 +26,13 @@ _result = partial(_option, section="Results")
 @click.argument("what", metavar="[PROFILE | SCRIPT.py]", required=False)
 @_option("--config", metavar="FILE", type=Path, help="Project file. [default: loadgate.yml, if there is one]")
 @_option("--seed", type=click.IntRange(0, 2**53), help="Seed of every random choice. [default: a new one]")
-@_target("--url", help="Where the target is. Without a profile or script: request this very URL.")
+@_target(
+    "--url",
+    help="Where the target is. Without a profile or script: request this very URL, or call grpc://HOST:PORT/SERVICE/METHOD.",
+)
 @_target("--method", "-X", help="Method, with --url alone. [default: GET]")
 @_target("--header", "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="For each request. Repeatable.")
-@_target("--body", metavar="TEXT", help="Body, with --url alone.")
+@_target("--body", metavar="TEXT", help="Body, with --url alone; of a gRPC call, its message as JSON.")
 @_target("--start", metavar="COMMAND", help="Start the target with this, wait until it is ready, watch and stop it.")
 @_target("--ready", metavar="PATH", help="What a started target must answer to be ready. [default: /, with any reply]")
 @_target("--watch", metavar="WHAT", help="Watch what is there: pid:N, container:ID, unit:NAME or cgroup:PATH.")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Node, Scalar
-from loadgate.errors import Problem, Span, nearest
+from loadgate.errors import ConfigError, Problem, Span, nearest, redact_url
 
 _SCHEMES: Final = ("grpc", "grpcs")
 _EXAMPLE: Final = "for example 127.0.0.1:50051, or grpcs://host:443 for TLS"
@@ -34,6 +34,14 @@ class GrpcSpec:
     timeout: float | None = None
     shared: bool = False
     span: Span | None = field(default=None, repr=False, compare=False)
+
+
+class UrlMistake(ValueError):
+    """What is wrong with the URL of a server: the end of a sentence, and `advice`."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.advice = advice
 
 
 def read_grpc(node: Node, place: Place) -> GrpcSpec | None:
@@ -64,28 +72,63 @@ def read_grpc(node: Node, place: Place) -> GrpcSpec | None:
     return spec if url else None
 
 
-def _url(node: Node, place: Place) -> str:
-    written = fields.plain(node, place)
+def is_grpc(url: str) -> bool:
+    """Whether the scheme of `url` is that of a gRPC server."""
+    scheme, found, _ = url.partition("://")
+    return bool(found) and scheme.lower() in _SCHEMES
+
+
+def split_url(written: str) -> tuple[str, str]:
+    """The URL of a server as `GrpcSpec` has it, and what is written after its port, without the slash.
+
+    Raises UrlMistake for what names no server.
+    """
     scheme, found, rest = written.partition("://")
     if not found:
         scheme, rest = "grpc", written
     scheme = {"http": "grpc", "https": "grpcs"}.get(scheme.lower(), scheme.lower())
     if scheme not in _SCHEMES:
         likely = nearest(scheme, _SCHEMES)
-        label = f"did you mean `{likely}`?" if likely else "can be grpc, grpcs"
-        raise Refusal(Problem(f"{place.what} has the scheme `{scheme}`", node.span, label))
+        raise UrlMistake(f"has the scheme `{scheme}`", f"did you mean `{likely}`?" if likely else "can be grpc, grpcs")
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or any(character <= " " or character == "\x7f" for character in rest) or parts.username is not None:
-        raise Refusal(Problem(f"{place.what} names no host", node.span, _EXAMPLE))
+    if not host or any(character <= " " or character == "\x7f" for character in rest):
+        raise UrlMistake("names no host", _EXAMPLE)
+    if parts.username is not None:
+        raise UrlMistake("has a user in it", "gRPC knows none: give `authorization` as metadata")
     if not port:
-        raise Refusal(Problem(f"{place.what} has no port", node.span, _EXAMPLE))
-    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise UrlMistake("has no port", _EXAMPLE)
+    return f"{scheme}://{parts.netloc}", rest[len(parts.netloc) :].removeprefix("/")
+
+
+def server_from_flag(url: str) -> str:
+    """The server that `--url` names, as `GrpcSpec` has it. Raises ConfigError."""
+    server, rest = split_flag(url)
+    if rest:
+        message = f"--url: `{redact_url(url)}` has a path, and a profile or script says what to call"
+        raise ConfigError([Problem(message, note=f"give --url {server}, or no profile and no script")])
+    return server
+
+
+def split_flag(url: str) -> tuple[str, str]:
+    """`split_url` for `--url`. Raises ConfigError."""
+    try:
+        return split_url(url)
+    except UrlMistake as wrong:
+        raise ConfigError([Problem(f"--url: `{redact_url(url)}` {wrong}", note=wrong.advice)]) from None
+
+
+def _url(node: Node, place: Place) -> str:
+    try:
+        url, rest = split_url(fields.plain(node, place))
+    except UrlMistake as wrong:
+        raise Refusal(Problem(f"{place.what} {wrong}", node.span, wrong.advice)) from None
+    if rest:
         raise Refusal(Problem(f"{place.what} has a path", node.span, "a gRPC server is a host and a port"))
-    return f"{scheme}://{parts.netloc}"
+    return url
 
 
 def _folder(node: Node, place: Place) -> Path:

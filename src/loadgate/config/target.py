@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
 from loadgate.config.graphql import GraphqlSpec, read_graphql
-from loadgate.config.grpc import GrpcSpec, read_grpc
+from loadgate.config.grpc import GrpcSpec, is_grpc, read_grpc
 from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
@@ -80,6 +80,11 @@ class TargetSpec:
     """What is read from its own metrics page."""
     graphql: GraphqlSpec = field(default_factory=GraphqlSpec)
     grpc: GrpcSpec | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: its URL, or that of its gRPC server where it has no other; empty where neither is known."""
+        return self.url or (self.grpc.url if self.grpc is not None else "")
 
     @property
     def watched(self) -> bool:
@@ -211,6 +216,8 @@ def url_mistake(url: str) -> tuple[str, str] | None:
 
 def _url(node: Node, place: Place) -> str:
     url = fields.plain(node, place)
+    if is_grpc(url):
+        raise Refusal(Problem(f"{place.what} is of a gRPC server", node.span, "write it as `grpc` in `target`"))
     wrong = url_mistake(url)
     if wrong is not None:
         raise Refusal(Problem(f"{place.what} {wrong[0]}", node.span, wrong[1]))

@@ -13,11 +13,11 @@ PATIENCE = 5.0
 """Seconds a target may take to come up: a CI job often starts it in the line before."""
 
 
-async def reach(connector: Connector, origin: Origin, patience: float = PATIENCE) -> int:
+async def reach(connector: Connector, origin: Origin, patience: float = PATIENCE, *, who: str = "nothing") -> int:
     """Connect once to `origin`, trying again for `patience` seconds; the number of tries it took.
 
-    Raises InvalidRun with host, port, cause and tries if nothing answers. TLS is left to the load itself, where a bad
-    certificate is counted like any other error.
+    Raises InvalidRun with host, port, cause and tries if nothing answers (`who` says it in words). TLS is left to the load
+    itself, where a bad certificate is counted like any other error.
     """
     plain = Origin("http", origin.host, origin.port, origin.path)
     began = perf_counter()
@@ -32,7 +32,7 @@ async def reach(connector: Connector, origin: Origin, patience: float = PATIENCE
             cause = str(error)
         if perf_counter() - began + pause > patience:
             raise InvalidRun(
-                f"nothing answered at {origin} within {patience:g} s: {cause} ({tries} tries)",
+                f"{who} answered at {origin} within {patience:g} s: {cause} ({tries} tries)",
                 "start the target first, or check the host and port",
             )
         await asyncio.sleep(pause)

@@ -11,8 +11,8 @@ from loadgate.clients.http import HttpClient, HttpStack
 from loadgate.clock import Clock
 from loadgate.errors import LoadgateError, Problem
 from loadgate.measure.recorder import Recorder
-from loadgate.script.calls import grpc_of_target
 from loadgate.script.failure import describe_plain, problem_of
+from loadgate.script.methods import grpc_of_target
 from loadgate.script.queries import check_with_target
 from loadgate.script.role import Role
 from loadgate.script.scenario import Hook, Script
@@ -47,6 +47,11 @@ class Performance:
         self._env = env
         self._shared = Shared(recorder=recorder, http=http, clock=clock, wall=wall, seed=seed, metrics=script.metrics)
 
+    @property
+    def resent_calls(self) -> int:
+        """gRPC calls that were sent once more because the server had not looked at them."""
+        return 0 if self._shared.grpc is None else self._shared.grpc.resent
+
     async def setup(self) -> None:
         """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2).
 
@@ -55,7 +60,7 @@ class Performance:
         """
         if self._script.queries:
             await check_with_target(self._script.queries, self._shared.http)
-        self._shared.grpc = await grpc_of_target(self._script.calls, self._shared.http)
+        self._shared.grpc = await grpc_of_target(self._script.calls, self._script.schema, self._shared.http)
         if self._script.setup is not None:
             try:
                 self._shared.setup_data = await self._call(self._script.setup, "setup", exit_code=2)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 
 if TYPE_CHECKING:
+    from loadgate.clients.grpc.schema import Schema
     from loadgate.measure.metric import Metric
     from loadgate.script.calls import DeclaredCall
     from loadgate.script.queries import DeclaredQuery
@@ -49,7 +50,7 @@ class Script:
 
     `setup` and `teardown` take a user or nothing, and may be async. `options` is the script's own load in k6's shape,
     not looked at here. `metrics` are the author's own, by name; `queries` and `calls` are what is to be checked before there is
-    load.
+    load, `schema` what the `.proto` files of the target say, where it names some.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Script:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     queries: tuple[DeclaredQuery, ...] = ()
     calls: tuple[DeclaredCall, ...] = ()
+    schema: Schema | None = None
 
     def scenario(self, name: str) -> Scenario:
         """The scenario called `name`. Raises ConfigError with the nearest name."""

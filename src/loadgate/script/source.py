@@ -9,13 +9,14 @@ from pathlib import Path
 from loadgate.config.data import DataSpec
 from loadgate.config.project import Project
 from loadgate.config.scenarios import PythonSource, ScenarioSpec
-from loadgate.config.steps import exchanges_of
+from loadgate.config.steps import GrpcStep, exchanges_of
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 from loadgate.measure.metric import Metric
-from loadgate.script.calls import DeclaredCall, calls_of, check_calls
+from loadgate.script.calls import DeclaredCall, calls_of
 from loadgate.script.compiler import compile_scenario
 from loadgate.script.data import Feeder, read_csv, read_json
 from loadgate.script.loader import load_script
+from loadgate.script.methods import methods_of_files
 from loadgate.script.queries import DeclaredQuery, check_queries, queries_of
 from loadgate.script.request import fixed_request
 from loadgate.script.scenario import Hook, Scenario, Script
@@ -42,12 +43,12 @@ def project_script(project: Project, env: Mapping[str, str]) -> Script:
         problems += check_queries(queries, project.target.graphql)
     written = [call for spec in project.scenarios for call in calls_of(exchanges_of(spec.steps))]
     calls = (*written, *files.calls())
-    if calls or project.target.grpc is not None:
-        problems += check_calls(calls, project.target.grpc)
+    schema, unfit = methods_of_files(calls, project.target.grpc)
+    problems += unfit
     if problems:
         raise ConfigError(problems)
     name = project.path.name
-    return Script(name, tuple(scenarios), setup, teardown, metrics=metrics, queries=queries, calls=calls)
+    return Script(name, tuple(scenarios), setup, teardown, metrics=metrics, queries=queries, calls=calls, schema=schema)
 
 
 def url_script(
@@ -57,6 +58,16 @@ def url_script(
     plan = fixed_request(method, url, headers=headers or {}, body=body)
     step = PlainRequestRun(plan, name=f"{plan.method} {url}", status_check="status is 2xx or 3xx")
     return Script("--url", (Scenario("default", step),))
+
+
+def call_script(step: GrpcStep) -> Script:
+    """One scenario that makes one gRPC call: what `--url grpc://...` runs."""
+    problems: list[Problem] = []
+    scenario = compile_scenario(
+        ScenarioSpec("default", step.span, steps=(step,)), feeders={}, vars={}, env={}, problems=problems
+    )
+    assert not problems, "what the command line says has no templates"
+    return Script("--url", (scenario,), calls=tuple(calls_of([step])))
 
 
 class _Files:

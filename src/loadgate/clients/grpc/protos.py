@@ -29,7 +29,7 @@ def compile_protos(files: Sequence[Path], paths: Sequence[Path] = ()) -> Schema:
     for path in paths:
         if not path.is_dir():
             raise LoadgateError(f"there is no folder {path} to look for imports in")
-    folders = list(dict.fromkeys(str(folder) for folder in [*paths, *(file.parent for file in files)]))
+    folders = list(dict.fromkeys([*paths, *(file.parent for file in files)]))
     try:
         protoc = import_module("grpc_tools.protoc")
         sets: Any = import_module("google.protobuf.descriptor_pb2").FileDescriptorSet
@@ -44,16 +44,17 @@ def compile_protos(files: Sequence[Path], paths: Sequence[Path] = ()) -> Schema:
         arguments += ["--include_imports", f"--descriptor_set_out={out}", *map(str, files)]
         status, said = _heard(lambda: int(protoc.main(arguments)))
         if status:
-            raise _refusal(said, files, [Path(one) for one in folders])
+            raise _refusal(said, files, folders)
         found = sets.FromString(out.read_bytes())
-    own = [_name_under(file, [Path(one) for one in folders]) for file in files]
+    own = [_name_under(file, folders) for file in files]
     services = [
         f"{file.package}.{service.name}".lstrip(".")
         for file in found.file
         if file.name in own
         for service in file.service
     ]
-    return Schema(found.file, services, ", ".join(str(file) for file in files))
+    read = [place for file in found.file if (place := _place(file.name, folders)).is_file()]
+    return Schema(found.file, services, ", ".join(str(file) for file in files), read)
 
 
 def _name_under(file: Path, folders: Sequence[Path]) -> str:
@@ -62,6 +63,11 @@ def _name_under(file: Path, folders: Sequence[Path]) -> str:
         if file.is_relative_to(folder):
             return file.relative_to(folder).as_posix()
     return file.name
+
+
+def _place(name: str, folders: Sequence[Path]) -> Path:
+    """The file that protoc calls `name`; of protobuf's own, which lie in none of `folders`, the name."""
+    return next((folder / name for folder in folders if (folder / name).is_file()), Path(name))
 
 
 def _heard(work: Callable[[], int]) -> tuple[int, str]:
@@ -91,11 +97,13 @@ def _refusal(said: str, files: Sequence[Path], folders: Sequence[Path]) -> Loadg
         return ConfigError(problems)
     named = ", ".join(map(str, files))
     lines = [line for line in said.splitlines() if line.strip()] or ["the compiler says no more"]
-    return LoadgateError(f"cannot use {named}: {'; '.join(lines)}", "imports are looked for in --proto_path folders")
+    return LoadgateError(
+        f"cannot use {named}: {'; '.join(lines)}", "imports are looked for in the folders of `proto_path`"
+    )
 
 
 def _span(name: str, line: int, column: int, folders: Sequence[Path]) -> Span:
-    place = next((folder / name for folder in folders if (folder / name).is_file()), Path(name))
+    place = _place(name, folders)
     try:
         lines = place.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -6,8 +6,9 @@ Needs the `grpc` extra (protobuf), which nothing else imports.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from loadgate.clients.grpc.method import MessageError, Method
@@ -22,14 +23,23 @@ except ImportError:
     raise LoadgateError("gRPC needs packages that are not installed", "`pip install loadgate[grpc]`") from None
 
 _SHOWN: Final = 8
+_AS_THEY_ARE: Final = frozenset(
+    getattr(import_module("google.protobuf.descriptor").FieldDescriptor, f"TYPE_{kind}")
+    for kind in ("STRING", "BOOL", "INT32", "UINT32", "SINT32", "FIXED32", "SFIXED32")
+)
+"""Types of fields whose single values proto3's JSON has as they are: messages of these alone need no conversion, which is
+three times as dear as reading them."""
 
 
 class Schema:
-    """Services by full name. `source` says where it is from, for messages."""
+    """Services by full name. `source` says where it is from, for messages; `paths` are the files it is from, if it is."""
 
-    def __init__(self, files: Iterable[Any], services: Iterable[str] | None, source: str) -> None:
+    def __init__(
+        self, files: Iterable[Any], services: Iterable[str] | None, source: str, paths: Sequence[Path] = ()
+    ) -> None:
         """`files` come after those they import. Raises LoadgateError where they do not fit together."""
         self.source = source
+        self.paths = tuple(paths)
         self._pool = _pools.DescriptorPool()
         self._methods: dict[str, Method] = {}
         names = []
@@ -102,18 +112,26 @@ class Schema:
         return encode
 
     def _decoder(self, kind: Any) -> Callable[[bytes], dict[str, Any]]:
-        make = _classes.GetMessageClass(kind)
+        parse = _classes.GetMessageClass(kind).FromString
         pool = self._pool
+        flat = not kind.is_extendable and all(map(_is_as_it_is, kind.fields))
 
         def decode(data: bytes) -> dict[str, Any]:
             try:
-                message = make.FromString(data)
+                message = parse(data)
             except _DecodeError:
                 raise MessageError(f"{len(data):,} bytes that are no {kind.full_name}") from None
+            if flat:
+                return {field.name: value for field, value in message.ListFields()}
             fields = _json.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=pool)
             return fields if isinstance(fields, dict) else {"value": fields}
 
         return decode
+
+
+def _is_as_it_is(field: Any) -> bool:
+    """Whether proto3's JSON has the value of this field as it is."""
+    return field.type in _AS_THEY_ARE and not isinstance(field.default_value, list)  # that of a repeated field is []
 
 
 def _plain(value: Any) -> Any:

@@ -36,7 +36,8 @@ STATUSES: Final = (
 )
 """Names of gRPC's statuses, each at the place of its number (gRPC's `statuscodes.md`)."""
 
-_METHOD: Final = re.compile(r"/?(?:\w+\.)*\w+/\w+", re.ASCII)
+METHOD: Final = re.compile(r"/?(?:\w+\.)*\w+/\w+", re.ASCII)
+"""`package.Service/Method`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def read_grpc_status(node: Node, place: Place) -> frozenset[int]:
 
 def _method(node: Node, place: Place) -> str:
     method = fields.plain(node, place)
-    if _METHOD.fullmatch(method) is None:
+    if METHOD.fullmatch(method) is None:
         raise place.refuse(node, "a method as `package.Service/Method`", "no such name")
     return method.removeprefix("/")
 
