@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.record.encoding import encode_json
 from loadgate.record.redact import without_secrets
@@ -26,7 +27,9 @@ PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9
 THROUGHPUT: Final = "throughput_rps"
 """Not a metric but a figure made of one; the guide's scripts look for it among the metrics."""
 
-STEP_METRICS: Final = ("http_reqs", "http_req_duration", "http_req_latency", "http_req_failed")
+STEP_METRICS: Final = tuple(
+    metric for protocol in PROTOCOLS for metric in (protocol.count, protocol.service, protocol.latency, protocol.failed)
+)
 
 
 def encode_summary(run: Run) -> bytes:
@@ -95,8 +98,9 @@ def _metrics(run: Run) -> dict[str, Any]:
 
 
 def _steps(run: Run) -> dict[str, Any]:
+    counts = {protocol.count for protocol in PROTOCOLS}
     names = dict.fromkeys(
-        series.tags["name"] for series in run.series if series.metric.name == "http_reqs" and "name" in series.tags
+        series.tags["name"] for series in run.series if series.metric.name in counts and "name" in series.tags
     )
     steps = {}
     for name in names:
