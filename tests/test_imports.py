@@ -30,7 +30,7 @@ NEVER = {
     "judge": {"clients", "script", "load"},
     "report": {"clients", "script", "load"},
 }
-ONLY = {"target": {"errors", "units", "clock", "_version"}}
+ONLY = {"target": {"errors", "units", "clock", "http2", "_version"}}
 
 
 def modules() -> list[Path]:

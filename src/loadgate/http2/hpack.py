@@ -133,9 +133,11 @@ def _number(value: int, bits: int, first: int) -> bytes:
 class Decoder:
     """Reads the header blocks of one peer, in order. `limit` is the HEADER_TABLE_SIZE that was announced to it (bytes)."""
 
-    __slots__ = ("_limit", "_most", "_size", "_table")
+    __slots__ = ("_limit", "_most", "_size", "_table", "plain")
 
     def __init__(self, limit: int = 4096) -> None:
+        self.plain = True
+        """Whether the last block had nothing to do with the dynamic table: its bytes mean the same fields at any time."""
         self._limit = limit
         self._most = limit
         self._size = 0
@@ -151,6 +153,7 @@ class Decoder:
     def _fields(self, block: bytes) -> tuple[Field, ...]:
         fields: list[Field] = []
         at, end = 0, len(block)
+        self.plain = True
         while at < end:
             first = block[at]
             if first & 0x80:
@@ -164,6 +167,7 @@ class Decoder:
                     raise _broken(f"a dynamic table of {size:,} bytes where {self._limit:,} are allowed")
                 self._most = size
                 self._evict(0)
+                self.plain = False
             else:
                 kept = bool(first & 0x40)
                 index, at = _read_number(block, at, 6 if kept else 4)
@@ -182,10 +186,12 @@ class Decoder:
             return _STATIC[index - 1]
         if not 0 < index <= len(_STATIC) + len(self._table):
             raise _broken(f"entry {index} of a table that has none")
+        self.plain = False
         return self._table[index - len(_STATIC) - 1]
 
     def _keep(self, field: Field) -> None:
         size = len(field[0]) + len(field[1]) + _OVERHEAD
+        self.plain = False
         self._evict(size)
         if size <= self._most:  # one that is too large empties the table, which is no error (section 4.4)
             self._table.appendleft(field)
