@@ -1,9 +1,9 @@
 """CPU per unary gRPC call, beside k6 and grpc.aio: `python -m bench.grpc [--write]`.
 
 Every tool sends the same message over 64 connections, one a user, as soon as the last reply is there, and checks the status.
-Ours is the client with a real recorder in a closed loop: once as a scenario that checks the status leaves it (the reply is not
-decoded), once reading the message of each reply, which k6 always does. The servers, on a core of their own, are the two of
-`bench/greeter.py`: one that is faster than its clients, and one that they wait for.
+Loadgate runs once a scenario that leaves it at that (the reply is not decoded), and once one that reads the message of each
+reply, which k6 always does. The servers, on a core of their own, are the two of `bench/greeter.py`: one that is faster than its
+clients, and one that they wait for.
 
 Exit code 0: the bar is met; 1: missed; 2: it could not be run; 3: k6 is not there, so not measured.
 """
@@ -23,49 +23,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, cast
 
-import uvloop
-
 from bench import compare, greeter, machine, results, tools
 from bench.figures import MB, Bar, Rounds, exit_code
 from bench.machine import BenchError
 from bench.nginx import Nginx
 from bench.tools import SCENARIOS, Done, Job, Load, Tool
-from loadgate.clients.grpc import GrpcStack
 from loadgate.clients.grpc.protos import compile_protos
-from loadgate.measure.recorder import Recorder
 
 METHOD: Final = "bench.Greeter/SayHello"
 PROTO: Final = SCENARIOS / "greeter.proto"
 K6_BAR: Final = 3.0
 """How many times ours k6's CPU per call is to be at least."""
-_WINDOW: Final = 1.0
-
-
-async def _ours(port: int, users: int, seconds: float, *, reads: bool) -> Done:
-    begun = time.perf_counter()
-    recorder = Recorder(start=begun)
-    stack = GrpcStack(recorder, f"grpc://127.0.0.1:{port}", schema=compile_protos([PROTO]))
-    end = begun + seconds
-    calls = failed = 0
-
-    async def work() -> None:
-        nonlocal calls, failed
-        user = stack.client({})
-        while time.perf_counter() < end:
-            reply = await user.unary(METHOD, {"name": "bench"})
-            calls += 1
-            if not reply.ok or (reads and reply.message["message"] != "Hello bench"):
-                failed += 1
-        user.close()
-
-    async def windows() -> None:
-        while time.perf_counter() < end:
-            await asyncio.sleep(_WINDOW)
-            recorder.close_window(time.perf_counter())
-
-    await asyncio.gather(windows(), *(work() for _ in range(users)))
-    recorder.close_window(time.perf_counter())
-    return Done(calls, failed)
 
 
 async def _reference(port: int, users: int, seconds: float) -> Done:
@@ -92,9 +60,28 @@ async def _reference(port: int, users: int, seconds: float) -> Done:
     return Done(calls, failed)
 
 
-def _client(kind: str, program: str, load: Load, folder: Path) -> Job:
+def _ours(scenario: str, program: str, load: Load, folder: Path) -> Job:
+    config, summary = folder / "loadgate.yml", folder / "summary.json"
+    plan = {
+        "target": {"grpc": {"url": load.base, "proto": [str(PROTO)]}},
+        "scenarios": {scenario: {"python": f"{SCENARIOS / 'unary.py'}:{scenario}"}},
+        "profiles": {"p": {"vus": load.users, "duration": f"{load.seconds}s"}},
+    }
+    config.write_text(json.dumps(plan))
+    command = [program, "run", "p", "--config", str(config), "--quiet", "--summary", str(summary)]
+    # 3: as in `tools.py`, a generator that fills its core is what is measured here
+    return Job([*command, "--out", str(folder / "run")], lambda _: _read_ours(summary), codes=frozenset({0, 3}))
+
+
+def _read_ours(summary: Path) -> Done:
+    metrics = json.loads(summary.read_text())["metrics"]
+    calls = int(metrics["grpc_reqs"])
+    return Done(calls, round((metrics["grpc_req_failed"] + 1 - metrics["checks"]) * calls))
+
+
+def _grpc_aio(program: str, load: Load, folder: Path) -> Job:
     port = load.base.rpartition(":")[2]
-    command = [program, "-m", "bench.grpc", "--client", kind, port, str(load.users), str(load.seconds)]
+    command = [program, "-m", "bench.grpc", "--client", port, str(load.users), str(load.seconds)]
     return Job(command, lambda text: Done(*map(int, text.split()[-2:])))
 
 
@@ -111,13 +98,9 @@ def _read_k6(summary: Path) -> Done:
     return Done(checks["passes"] + checks["fails"], checks["fails"])
 
 
-def _own(kind: str, name: str) -> Tool:
-    return Tool(name, sys.executable, lambda _: "", partial(_client, kind))
-
-
-OURS: Final = _own("status", "loadgate, status")
-OURS_READING: Final = _own("message", "loadgate, message read")
-REFERENCE: Final = _own("aio", "grpc.aio, bytes")
+OURS: Final = Tool("loadgate, status", "loadgate", tools.LOADGATE.version, partial(_ours, "status"))
+OURS_READING: Final = Tool("loadgate, message read", "loadgate", tools.LOADGATE.version, partial(_ours, "message"))
+REFERENCE: Final = Tool("grpc.aio, bytes", sys.executable, lambda _: "", _grpc_aio)
 K6: Final = Tool("k6", "k6", tools.K6.version, _k6)
 
 
@@ -129,12 +112,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=8, help="length of each tool's load (default 8)")
     parser.add_argument("--users", type=int, default=64, help="users, each with a connection (default 64)")
     parser.add_argument("--write", action="store_true", help="write the table to bench/RESULTS.md")
-    parser.add_argument("--client", nargs=4, metavar=("KIND", "PORT", "USERS", "SECONDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--client", nargs=3, metavar=("PORT", "USERS", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:
-        kind, port, users, seconds = options.client
-        where = (int(port), int(users), float(seconds))
-        done = asyncio.run(_reference(*where)) if kind == "aio" else uvloop.run(_ours(*where, reads=kind == "message"))
+        port, users, seconds = options.client
+        done = asyncio.run(_reference(int(port), int(users), float(seconds)))
         print(done.requests, done.failed)
         return 0
     return _measure(options)
@@ -149,7 +131,12 @@ def _measure(options: argparse.Namespace) -> int:
     core, server_core = machine.two_cores()
     k6 = tools.find("k6")
     chosen = [OURS, OURS_READING, REFERENCE, *([K6] if k6 else [])]
-    programs = {sys.executable: sys.executable, "k6": k6 or ""}
+    loadgate = tools.find("loadgate")
+    if loadgate is None:
+        raise BenchError(
+            "loadgate is not installed in this environment: start this with scripts/bench, which does that"
+        )
+    programs = {"loadgate": loadgate, sys.executable: sys.executable, "k6": k6 or ""}
     bars = []
     parts = []
     with machine.alone(), tempfile.TemporaryDirectory(prefix="loadgate-bench-") as folder:
