@@ -203,7 +203,7 @@ def told(done: Done) -> None:
         ("service test.greeter.Greeter has no method `SayHelo`", "loadgate.yml:6:15", "did you mean `SayHello`?"),
         ("no service `test.greeter.Greter`", "loadgate.yml:7:15", "did you mean `test.greeter.Greeter`?"),
         ("test.greeter.Request has no field `nme`", "loadgate.yml:10:19", "did you mean `name`?"),
-        ("Failed to parse count field", "loadgate.yml:10:27", "in step `fields`"),
+        ("`count` takes a whole number of 32 bits, not `many`", "loadgate.yml:10:27", "in step `fields`"),
         ("takes one message, not a list", "loadgate.yml:12:9", "client-streaming"),
     ):
         assert message in done.err, done.err

@@ -81,18 +81,78 @@ def test_messages_with_all_that_json_has_ways_for(schema: Schema) -> None:
     [
         ({"nmae": 1}, "no field `nmae`: did you mean `name`"),
         ({"zzzzzz": 1}, "no field `zzzzzz`: it has name, data"),
-        ({"name": 1}, "name"),
-        ({"code": "many"}, "code"),
-        ({"code": 2**40}, "code"),
-        ({"part": {"numbers": [1, "x"]}}, "numbers"),
-        ({"part": {"nope": 1}}, "nope"),
-        ({"at": "yesterday"}, r"Request\.at"),
+        ({"name": 1}, "`name` takes a text, not 1"),
+        ({"code": "many"}, "`code` takes a whole number of 32 bits, not `many`"),
+        ({"code": 2**40}, "`code` takes a whole number of 32 bits, not 1099511627776"),
+        (
+            {"part": {"numbers": [1, "x"]}},
+            r"test\.parts\.Part: `part\.numbers\[1\]` takes a whole number of 64 bits, not `x`",
+        ),
+        ({"part": {"numbers": 1}}, r"`part\.numbers` takes a list, not 1"),
+        ({"part": {"long_nam": 1}}, r"Part has no field `long_nam` \(`part\.long_nam`\): did you mean `long_name`"),
+        ({"part": [1]}, r"`part` takes a mapping of fields to values, not \[1\]"),
+        ({"at": "yesterday"}, "`at` takes a time such as 2020-01-02T03:04:05Z, not `yesterday`"),
         ([1], "takes fields by name"),
     ],
 )
 def test_a_message_that_does_not_fit_is_refused_with_its_reason(compiled: Schema, message: object, words: str) -> None:
     with pytest.raises(MessageError, match=words):
         compiled.method(HELLO).encode(message)  # type: ignore[arg-type]
+
+
+ODD = """\
+syntax = "proto2";
+package odd;
+enum Kind { KIND_NONE = 0; KIND_RED = 1; }
+message Inner { required int32 size = 1; optional Kind kind = 2; }
+message Odd { required string name = 1; optional Inner inner = 2; repeated Inner more = 3;
+  oneof one { int32 a = 4; int32 b = 5; }
+  optional bool yes = 6; optional bytes data = 7; optional float share = 8; }
+message Maps { map<string, Kind> kinds = 1; }
+service S { rpc One (Odd) returns (Odd); rpc Two (Maps) returns (Odd); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "words"),
+    [
+        (
+            "One",
+            {"inner": {"kind": "KIND_REED"}},
+            "odd.Inner: `KIND_REED` in `inner.kind` is no odd.Kind: did you mean `KIND_RED`?",
+        ),
+        (
+            "One",
+            {"more": [{}, {"kind": "red"}]},
+            "odd.Inner: `red` in `more[1].kind` is no odd.Kind: did you mean `KIND_RED`?",
+        ),
+        ("One", {"inner": {"kind": [1]}}, "odd.Inner: `inner.kind` takes a name of odd.Kind, not [1]"),
+        (
+            "One",
+            {"inner": {"kind": "BLUE"}},
+            "odd.Inner: `BLUE` in `inner.kind` is no odd.Kind: it has KIND_NONE, KIND_RED",
+        ),
+        ("One", {"yes": "yes"}, "odd.Odd: `yes` takes true or false, not `yes`"),
+        ("One", {"share": {"a": True}}, 'odd.Odd: `share` takes a number, not {"a": true}'),
+        ("One", {"data": 5}, "odd.Odd: `data` takes bytes in base64, not 5"),
+        ("One", {"name": "x", "a": 1, "b": 2}, 'multiple "one" oneof fields'),
+        ("One", {"more": [{"size": 1}, {}]}, "odd.Odd lacks name,more[1].size"),
+        (
+            "Two",
+            {"kinds": {"a": 1, "b": "NONE", "c": "?"}},
+            "odd.Maps: `NONE` in `kinds.b` is no odd.Kind: did you mean `KIND_NONE`?",
+        ),
+        ("Two", {"kinds": ["a"]}, 'odd.Maps: `kinds` takes a mapping, not ["a"]'),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_path(
+    tmp_path: Path, method: str, message: dict[str, object], words: str
+) -> None:
+    (tmp_path / "odd.proto").write_text(ODD)
+    found = compile_protos([tmp_path / "odd.proto"]).method(f"odd.S/{method}")
+    with pytest.raises(MessageError) as caught:
+        found.encode(message)
+    assert words in str(caught.value)
 
 
 def test_bytes_that_are_no_such_message_are_refused(compiled: Schema) -> None:

@@ -134,20 +134,24 @@ def _in_message(step: GrpcStep, message: MessageSpec, method: Method) -> Iterato
     for name, value in message.fields.items():
         held = _is_fixed(value)
         fixed[name] = _plain(value) if held else None
-        fault = _fault(method, {name: fixed[name]})
+        fault = _fault(method, {name: fixed[name]}, whole=False)
         if fault:
             sound = False
             yield Problem(f"{fault} in step `{step.name}`", message.spans[name])
     if sound and all(map(_is_fixed, message.fields.values())):
-        fault = _fault(method, fixed)
+        fault = _fault(method, fixed, whole=True)
         if fault:
             yield Problem(f"{fault} in step `{step.name}`", step.message_span)
 
 
-def _fault(method: Method, fields: Mapping[str, Any]) -> str:
-    """Why `fields` are no message of the method's type; empty where they are."""
+def _fault(method: Method, fields: Mapping[str, Any], *, whole: bool) -> str:
+    """Why `fields` are no message of the method's type, or not some of one; empty where they are."""
+    from loadgate.clients.grpc.method import IncompleteError
+
     try:
         method.encode(fields)
+    except IncompleteError as error:
+        return str(error) if whole else ""
     except ValueError as error:
         return str(error)
     return ""

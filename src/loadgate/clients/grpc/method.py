@@ -26,6 +26,10 @@ class MessageError(ValueError):
     """A message does not fit its type."""
 
 
+class IncompleteError(MessageError):
+    """A message lacks fields that its type requires, as those of proto2 may."""
+
+
 def bytes_only(message: Any) -> bytes:
     """The encoder without a schema. Raises MessageError for what is not bytes."""
     if isinstance(message, bytes):

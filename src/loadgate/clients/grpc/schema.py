@@ -11,18 +11,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from loadgate.clients.grpc.method import MessageError, Method
+from loadgate.clients.grpc.method import IncompleteError, MessageError, Method
 from loadgate.errors import LoadgateError, nearest
 
 try:  # untyped, all of it
     _pools: Any = import_module("google.protobuf.descriptor_pool")
     _json: Any = import_module("google.protobuf.json_format")
     _classes: Any = import_module("google.protobuf.message_factory")
-    _DecodeError: Any = import_module("google.protobuf.message").DecodeError
+    _message: Any = import_module("google.protobuf.message")
 except ImportError:
     raise LoadgateError("gRPC needs packages that are not installed", "`pip install loadgate[grpc]`") from None
 
 _SHOWN: Final = 8
+_REFUSALS: Final = (_json.ParseError, TypeError, ValueError, AttributeError)
+"""What protobuf raises for fields that do not make a message."""
 _AS_THEY_ARE: Final = frozenset(
     getattr(import_module("google.protobuf.descriptor").FieldDescriptor, f"TYPE_{kind}")
     for kind in ("STRING", "BOOL", "INT32", "UINT32", "SINT32", "FIXED32", "SFIXED32")
@@ -99,15 +101,28 @@ class Schema:
         make = _classes.GetMessageClass(kind)
         pool = self._pool
 
+        def fits(kind: Any, fields: Mapping[str, Any]) -> bool:
+            try:
+                _json.ParseDict(fields, _classes.GetMessageClass(kind)(), descriptor_pool=pool)
+            except _REFUSALS:
+                return False
+            return True
+
         def encode(message: Any) -> bytes:
             if hasattr(message, "SerializeToString"):
                 return bytes(message.SerializeToString())
             if not isinstance(message, Mapping):
                 raise MessageError(f"{kind.full_name} takes fields by name, not {type(message).__name__}")
+            fields = _plain(message)
             try:
-                return bytes(_json.ParseDict(_plain(message), make(), descriptor_pool=pool).SerializeToString())
-            except (_json.ParseError, TypeError, ValueError, AttributeError) as error:
-                raise MessageError(_misfit(kind, message, error)) from None
+                return bytes(_json.ParseDict(fields, make(), descriptor_pool=pool).SerializeToString())
+            except _message.EncodeError as error:  # `Message a.B is missing required fields: c,d.e`
+                raise IncompleteError(f"{kind.full_name} lacks {str(error).rpartition(': ')[2]}") from None
+            except _REFUSALS as error:
+                from loadgate.clients.grpc.misfit import misfit  # which nobody needs whose messages fit
+
+                why = misfit(kind, fields, fits) or f"{kind.full_name}: {str(error).rstrip('.')}"
+                raise MessageError(why) from None
 
         return encode
 
@@ -119,7 +134,7 @@ class Schema:
         def decode(data: bytes) -> dict[str, Any]:
             try:
                 message = parse(data)
-            except _DecodeError:
+            except _message.DecodeError:
                 raise MessageError(f"{len(data):,} bytes that are no {kind.full_name}") from None
             if flat:
                 return {field.name: value for field, value in message.ListFields()}
@@ -141,14 +156,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _misfit(kind: Any, message: Mapping[str, Any], error: Exception) -> str:
-    """What does not fit, with the nearest field where a name at the top is unknown."""
-    known = [field.name for field in kind.fields]
-    for name in message:
-        if name not in known and name not in {field.json_name for field in kind.fields}:
-            near = nearest(str(name), known)
-            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(known) or 'no fields'}"
-            return f"{kind.full_name} has no field `{name}`: {hint}"
-    return f"{kind.full_name}: {str(error).rstrip('.')}"
