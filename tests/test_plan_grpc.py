@@ -97,6 +97,37 @@ def test_proto_files_are_compiled_with_the_plan_only(here: Path, what: str | Non
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("own/greeter.proto", "service Greeter {", "service Greeter", ('Expected "{"', "own/greeter.proto:10:3")),
+        (
+            "own/greeter.proto",
+            "returns (Reply)",
+            "returns (Replay)",
+            ('"Replay" is not defined', "own/greeter.proto:10:"),
+        ),
+        ("own/greeter.proto", "parts.proto", "none.proto", ("no file `none.proto` to import", ":6:1", "`proto_path`")),
+        (
+            "shared/parts.proto",
+            "string long_name",
+            "strin long_name",
+            ('"strin" is not defined', "shared/parts.proto:6:3"),
+        ),
+        ("own/greeter.proto", "rpc SayHello", "rpc SayHallo", ("no method `SayHello`", "did you mean `SayHallo`?")),
+    ],
+)
+def test_what_is_wrong_with_a_proto_file_is_shown_in_it(
+    here: Path, file: str, old: str, new: str, words: tuple[str, ...]
+) -> None:
+    path = here / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    told = refused()
+    assert all(word in told for word in words), told
+    with pytest.raises(ConfigError):
+        every_plan(here / "loadgate.yml", {})
+
+
 def test_fields_that_a_type_requires_may_be_filled_in_later(here: Path) -> None:
     text = 'syntax = "proto2"; message Q { required string a = 1; required int32 b = 2; } service S { rpc M(Q) returns (Q); }'
     (here / "own/old.proto").write_text(text)

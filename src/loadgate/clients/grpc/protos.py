@@ -16,6 +16,9 @@ from loadgate.errors import ConfigError, LoadgateError, Problem, Span
 
 _PLACE: Final = re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+): (?P<text>.+)")
 _WARNING: Final = "warning: "
+_IMPORT: Final = re.compile(r'Import "(.+)" was not found or had errors\.')
+"""Said of a file that has errors too, which are then shown."""
+_LOOKED_FOR: Final = "imports are looked for in the folders of `proto_path`, and beside the files of `proto`"
 
 
 def compile_protos(files: Sequence[Path], paths: Sequence[Path] = ()) -> Schema:
@@ -91,15 +94,17 @@ def _refusal(said: str, files: Sequence[Path], folders: Sequence[Path]) -> Loadg
         found = _PLACE.fullmatch(line)
         if found is None or found["text"].startswith(_WARNING):
             continue
-        text = found["text"].rstrip(".")
-        problems.append(Problem(text, _span(found["file"], int(found["line"]), int(found["column"]), folders)))
+        span = _span(found["file"], int(found["line"]), int(found["column"]), folders)
+        imported = _IMPORT.fullmatch(found["text"])
+        if imported is None:
+            problems.append(Problem(found["text"].rstrip("."), span))
+        elif not _place(imported[1], folders).is_file():
+            problems.append(Problem(f"there is no file `{imported[1]}` to import", span, "", _LOOKED_FOR))
     if problems:
         return ConfigError(problems)
     named = ", ".join(map(str, files))
     lines = [line for line in said.splitlines() if line.strip()] or ["the compiler says no more"]
-    return LoadgateError(
-        f"cannot use {named}: {'; '.join(lines)}", "imports are looked for in the folders of `proto_path`"
-    )
+    return LoadgateError(f"cannot use {named}: {'; '.join(lines)}", _LOOKED_FOR)
 
 
 def _span(name: str, line: int, column: int, folders: Sequence[Path]) -> Span:
