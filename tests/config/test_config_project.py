@@ -215,7 +215,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_in_its_place(path: Path) -
         ),
         (
             "scenarios: {a: {steps: [{}]}}",
-            "a step needs one of get, post, put, patch, delete, head, options, graphql, grpc, group, think",
+            "a step needs one of get, post, put, patch, delete, head, options, graphql, grpc, ws, group, think",
         ),
         ("scenarios: {a: {steps: [{group: g}]}}", "`steps` is missing in group `g`"),
         ("scenarios: {a: {steps: [{think: -1s}]}}", "`think` in a step: `-1s` is a negative duration"),

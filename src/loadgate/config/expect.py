@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypedDict
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place, Reader, Refusal
@@ -38,13 +38,22 @@ class JsonExpectation:
 
 @dataclass(frozen=True, slots=True)
 class ExpectSpec:
-    """All must hold; None or empty means nothing is expected. `max_duration` in seconds."""
+    """All must hold; None or empty means nothing is expected. `max_duration` in seconds; `text` is the whole of a message."""
 
     status: frozenset[int] | None = None
     headers: tuple[HeaderExpectation, ...] = ()
     body_contains: tuple[Template, ...] = ()
     json: tuple[JsonExpectation, ...] = ()
     max_duration: float | None = None
+    text: Template | None = None
+
+
+class Content(TypedDict):
+    """What `read_content` reads, by the names of `ExpectSpec`'s fields."""
+
+    body_contains: tuple[Template, ...]
+    json: tuple[JsonExpectation, ...]
+    max_duration: float | None
 
 
 class CaptureFrom(StrEnum):
@@ -78,6 +87,13 @@ def read_expectations(own: Fields, status: Reader[frozenset[int]]) -> ExpectSpec
     return ExpectSpec(
         status=own.take("status", status, None),
         headers=own.take("header", _headers, ()),
+        **read_content(own),
+    )
+
+
+def read_content(own: Fields) -> Content:
+    """What may be expected of whatever comes, a message without a status and headers too."""
+    return Content(
         body_contains=own.take("body_contains", fields.one_or_more(template), ()),
         json=own.take("json", _json, ()),
         max_duration=own.take("max_duration", fields.positive(fields.duration), None),

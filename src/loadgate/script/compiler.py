@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadgate.config.scenarios import ScenarioSpec
-from loadgate.config.steps import ExchangeStep, GraphqlStep, GroupStep, GrpcStep, RequestStep, ThinkStep, exchanges_of
+from loadgate.config.steps import (
+    ExchangeStep,
+    GraphqlStep,
+    GroupStep,
+    GrpcStep,
+    MessageStep,
+    RequestStep,
+    SessionStep,
+    ThinkStep,
+    exchanges_of,
+)
 from loadgate.config.steps import Step as StepSpec
 from loadgate.errors import Problem
 from loadgate.script.data import Feeder
@@ -57,12 +67,22 @@ def _compile_grpc(spec: GrpcStep, rules: ExchangeRules, compiler: TemplateCompil
     return compile_grpc(spec, rules, compiler, problems)
 
 
+def _compile_message(
+    spec: MessageStep, rules: ExchangeRules, compiler: TemplateCompiler, problems: list[Problem]
+) -> Step:
+    from loadgate.script.websocket import compile_message  # as above
+
+    return compile_message(spec, rules, compiler, problems)
+
+
 COMPILERS: Final[Mapping[type[ExchangeStep], Callable[[Any, ExchangeRules, TemplateCompiler, list[Problem]], Step]]] = {
     RequestStep: _compile_http,
     GraphqlStep: _compile_graphql,
     GrpcStep: _compile_grpc,
+    MessageStep: _compile_message,
 }
-"""By the spec of a kind of exchange: what makes it a step that can run, and puts into the list what is wrong with it."""
+"""By the spec of a kind of exchange: what makes it a step that can run, and puts into the list what is wrong with it. That of
+a session has steps within it, for which `_StepCompiler` must go on."""
 
 
 class _StepCompiler:
@@ -100,6 +120,7 @@ class _StepCompiler:
 
     def _exchange(self, spec: ExchangeStep) -> Step:
         send = self._compiler()  # what the step sends knows what came before it only
+        within = self.steps(spec.steps) if isinstance(spec, SessionStep) else ()
         captures = compile_captures(spec.name, spec.captures, self._problems)
         # Captures are taken before expectations are looked at, so these may name what the same reply gave.
         self._captured.update(capture.name for capture in spec.captures)
@@ -110,6 +131,10 @@ class _StepCompiler:
             tags=spec.tags,
             think=None if spec.think is None else (spec.think.low, spec.think.high),
         )
+        if isinstance(spec, SessionStep):
+            from loadgate.script.websocket import compile_session  # as above
+
+            return compile_session(spec, rules, within, send, self._problems)
         return COMPILERS[type(spec)](spec, rules, send, self._problems)
 
     def _compiler(self) -> TemplateCompiler:

@@ -18,18 +18,20 @@ from loadgate.script.reply import Capture, Expectation, Reply
 from loadgate.script.user import User
 
 if TYPE_CHECKING:
+    from loadgate.clients.websocket.session import WsSession
     from loadgate.script.data import Feeder, Row
 
 
 class Iteration:
-    """What templates read while a user goes through the steps once: captured values, and a row of each data file."""
+    """What holds while a user goes through the steps once: captured values, a row of each data file, the session it is in."""
 
-    __slots__ = ("_feeders", "_rows", "captures", "user")
+    __slots__ = ("_feeders", "_rows", "captures", "session", "user")
 
     def __init__(self, user: User, feeders: Mapping[str, Feeder]) -> None:
         self._feeders = feeders
         self._rows: dict[str, Row] | None = None
         self.captures: dict[str, Any] = {}
+        self.session: WsSession | None = None
         self.user = user
 
     @property

@@ -127,6 +127,8 @@ def compile_expectations(
     """Everything but the status, which the step itself looks at."""
     found = [_header(header, compiler) for header in spec.headers]
     found += [_body_contains(text, compiler) for text in spec.body_contains]
+    if spec.text is not None:
+        found.append(_text(spec.text, compiler))
     found += [made for item in spec.json if (made := _json(item, compiler, problems)) is not None]
     if spec.max_duration is not None:
         found.append(_within(spec.max_duration))
@@ -186,6 +188,16 @@ def _body_contains(text: Template, compiler: TemplateCompiler) -> Expectation:
     return Expectation(f"body contains {_shown(text.text)}", wrong)
 
 
+def _text(text: Template, compiler: TemplateCompiler) -> Expectation:
+    wanted = compiler.text(text)
+
+    def wrong(reply: Reply, scope: Scope) -> str | None:
+        found = reply.text()
+        return None if wanted.render(scope) == found else f"got {_shown(found)}, {reply.summary}"
+
+    return Expectation(f"text is {_shown(text.text)}", wrong)
+
+
 def _json(spec: JsonExpectation, compiler: TemplateCompiler, problems: list[Problem]) -> Expectation | None:
     path = _path(spec.path.text, spec.path.span, problems)
     wanted = compiler.json(spec.value)
@@ -198,7 +210,7 @@ def _json(spec: JsonExpectation, compiler: TemplateCompiler, problems: list[Prob
             return f"not in the reply, {reply.summary}"
         return None if same_json(found, wanted.render(scope)) else _got(to_text(found), path.text)
 
-    return Expectation(f"{path} is {_shown(to_text(_written(spec.value)))}", wrong)
+    return Expectation(f"{path} is {_shown(to_text(as_written(spec.value)))}", wrong)
 
 
 def _within(seconds: float) -> Expectation:
@@ -253,14 +265,14 @@ def same_json(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _written(value: JsonTemplate) -> Any:
+def as_written(value: JsonTemplate) -> Any:
     """An expected value as the user wrote it, for the check's name: templates are not filled in, they may be secret."""
     if isinstance(value, Template):
         return value.text
     if isinstance(value, dict):
-        return {key: _written(item) for key, item in value.items()}
+        return {key: as_written(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_written(item) for item in value]
+        return [as_written(item) for item in value]
     return value
 
 

@@ -92,7 +92,7 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         name=step.name,
         url=url,
         headers=compile_headers(step.headers, compiler, problems),
-        query=_texts(step.query, compiler),
+        query=compile_texts(step.query, compiler),
         content=None if step.body is None else _content(step.body, compiler),
         auth=compile_auth(step, compiler),
         timeout=step.timeout,
@@ -106,8 +106,9 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
 def compile_headers(
     templates: Mapping[str, Template], compiler: TemplateCompiler, problems: list[Problem]
 ) -> tuple[tuple[str, Compiled], ...]:
-    """As `_texts`; a fixed value that cannot be sent, such as a token from the environment with a line break, is a problem."""
-    texts = _texts(templates, compiler)
+    """As `compile_texts`; a fixed value that cannot be sent, such as a token from the environment with a line break, is a
+    problem."""
+    texts = compile_texts(templates, compiler)
     for name, value in texts:
         try:
             if value.fixed:
@@ -117,7 +118,8 @@ def compile_headers(
     return texts
 
 
-def _texts(templates: Mapping[str, Template], compiler: TemplateCompiler) -> tuple[tuple[str, Compiled], ...]:
+def compile_texts(templates: Mapping[str, Template], compiler: TemplateCompiler) -> tuple[tuple[str, Compiled], ...]:
+    """Names and their texts, in order."""
     return tuple((name, compiler.text(template)) for name, template in templates.items())
 
 

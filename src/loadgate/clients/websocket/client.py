@@ -14,10 +14,11 @@ from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.client import HttpClient
 from loadgate.clients.http.request import Auth
 from loadgate.clients.http.stack import Context, HttpStack
-from loadgate.clients.websocket.handshake import Offer, http_url
+from loadgate.clients.websocket.handshake import Offer
 from loadgate.clients.websocket.questions import Question
 from loadgate.clients.websocket.session import WsSession, unanswered
 from loadgate.clients.websocket.step import WsStep
+from loadgate.config.websocket import http_url
 
 _STEPS: Final = 4096
 """Steps kept; names with ids in them would otherwise be kept for ever."""

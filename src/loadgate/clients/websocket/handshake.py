@@ -16,13 +16,6 @@ from loadgate.clients.http.response import Headers
 from loadgate.clients.websocket.deflate import OFFER, Deflate, agreed
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SCHEMES: Final = {"ws": "http", "wss": "https", "ws+unix": "http+unix"}
-
-
-def http_url(url: str) -> str:
-    """`url` with the scheme of the request that opens it: ws becomes http, wss https, ws+unix http+unix."""
-    scheme, colon, rest = url.partition("://")
-    return f"{_SCHEMES.get(scheme.lower(), scheme)}://{rest}" if colon else url
 
 
 class RefusedError(ExchangeError):

@@ -63,6 +63,7 @@ class WsSession(Wire):
         "_text",
         "_timer",
         "_timer_at",
+        "connecting",
         "error",
         "error_text",
         "timeout",
@@ -86,6 +87,8 @@ class WsSession(Wire):
         """The text that was sent twice in a row, and what it is sent from."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
+        self.connecting = _NEVER
+        """Milliseconds that connecting and the handshake took (`ws_connecting`); infinite before the session is open."""
         self.error: ErrorKind | None = None
         """Why the session could not be opened, or why it ended other than in order."""
         self.error_text = ""
@@ -130,7 +133,8 @@ class WsSession(Wire):
             raise
         self._at = perf_counter()
         step = self._step
-        client.stack.recorder.add(step.connecting, (self._at - began) * 1e3)
+        self.connecting = (self._at - began) * 1e3
+        client.stack.recorder.add(step.connecting, self.connecting)
         step.sessions.total += 1.0
         step.sent_bytes.total += len(wire)
         if head.sets_cookie:

@@ -9,13 +9,16 @@ from loadgate.config.steps.graphql import GraphqlStep
 from loadgate.config.steps.grpc import GrpcStep
 from loadgate.config.steps.http import RequestStep
 from loadgate.config.steps.reading import GroupStep, Step, ThinkStep, exchanges_of, read_steps, requests_of
+from loadgate.config.steps.websocket import MessageStep, SessionStep
 
 __all__ = [
     "ExchangeStep",
     "GraphqlStep",
     "GroupStep",
     "GrpcStep",
+    "MessageStep",
     "RequestStep",
+    "SessionStep",
     "Step",
     "Think",
     "ThinkStep",

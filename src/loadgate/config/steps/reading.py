@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from loadgate.config import fields
-from loadgate.config.fields import Fields, Place
+from loadgate.config.fields import Fields, Place, Reader
 from loadgate.config.source import Listing, Node
 from loadgate.config.steps.exchange import ExchangeStep, Think, read_think
 from loadgate.config.steps.graphql import read_graphql_step
 from loadgate.config.steps.grpc import read_grpc_step
 from loadgate.config.steps.http import METHODS, RequestStep, read_request
+from loadgate.config.steps.websocket import Deed, SessionStep, read_message, read_session
 from loadgate.errors import Span
 
-KINDS: Final[Mapping[str, Callable[[str, Fields], ExchangeStep]]] = {
+Kinds: TypeAlias = Mapping[str, Callable[[str, Fields], ExchangeStep]]
+
+KINDS: Final[Kinds] = {
     **dict.fromkeys(METHODS, read_request),
     "graphql": read_graphql_step,
     "grpc": read_grpc_step,
+    "ws": lambda key, own: read_session(key, own, _reader_within),
 }
 """By the key that makes a step an exchange of that kind: its reader, which is given the key and all of the step's fields."""
 
@@ -43,53 +48,64 @@ class GroupStep:
 Step: TypeAlias = ExchangeStep | ThinkStep | GroupStep
 
 
-def read_steps(node: Node, place: Place) -> tuple[Step, ...]:
+def read_steps(node: Node, place: Place, kinds: Kinds = KINDS) -> tuple[Step, ...]:
     """A list of steps; what cannot be read is reported and left out."""
     if isinstance(node, Listing) and not node.items:
         raise place.refuse(node, "a list of at least one step", "this list is empty")
-    return tuple(step for step in fields.items(_step)(node, place) if step is not None)
+    read = fields.items(partial(_step, kinds=kinds))
+    return tuple(step for step in read(node, place) if step is not None)
 
 
 def exchanges_of(steps: tuple[Step, ...]) -> Iterator[ExchangeStep]:
-    """The exchanges among `steps`, those in groups too, in order."""
+    """The exchanges among `steps`, those in groups and sessions too, in order."""
     for step in steps:
-        if isinstance(step, GroupStep):
-            yield from exchanges_of(step.steps)
-        elif isinstance(step, ExchangeStep):
+        if isinstance(step, ExchangeStep):
             yield step
+        if isinstance(step, GroupStep | SessionStep):
+            yield from exchanges_of(step.steps)
 
 
 def requests_of(steps: tuple[Step, ...]) -> Iterator[RequestStep]:
-    """The HTTP requests among `steps`, those in groups too, in order."""
+    """The HTTP requests among `steps`, those in groups and sessions too, in order."""
     return (step for step in exchanges_of(steps) if isinstance(step, RequestStep))
 
 
-def _step(node: Node, place: Place) -> Step | None:
+def _reader_within(session: str) -> Reader[tuple[Step, ...]]:
+    """The reader of the steps within the session of that name."""
+    read = partial(read_message, session=session)
+    return partial(read_steps, kinds={**KINDS, **dict.fromkeys(Deed, read)})
+
+
+def _step(node: Node, place: Place, kinds: Kinds) -> Step | None:
     own = Fields(node, Place("a step", place.context), "in a step")
-    exchanges = [kind for kind in KINDS if kind in own]
-    kinds = exchanges or [kind for kind in ("group", "think") if kind in own]
+    exchanges = [kind for kind in kinds if kind in own]
+    things = exchanges or [kind for kind in ("group", "think") if kind in own]
     if "group" in own and exchanges:
-        kinds = [*exchanges, "group"]
-    if len(kinds) > 1 and kinds != ["group", "think"]:
-        own.report(f"a step does one thing, but this one has `{kinds[0]}` and `{kinds[1]}`", kinds[1])
+        things = [*exchanges, "group"]
+    if len(things) > 1 and things != ["group", "think"]:
+        own.report(f"a step does one thing, but this one has `{things[0]}` and `{things[1]}`", things[1])
     if exchanges:
-        return KINDS[exchanges[0]](exchanges[0], own)
+        return kinds[exchanges[0]](exchanges[0], own)
     if "group" in own:
         own.where = "in a group"
-        return _group(own)
+        return _group(own, kinds)
     if "think" in own:
         think = own.take("think", read_think, None)
         own.done()
         return None if think is None else ThinkStep(think, own.node.span)
+    stray = next((deed for deed in Deed if deed in own.node.entries), None)
+    if stray is not None:
+        own.report(f"there is no session here for `{stray}`", stray, "write it in the `steps` of a `ws` step")
+        return None
     own.done()
-    if own.node.entries.keys() <= {*KINDS, "group", "think"}:
-        own.report(f"a step needs one of {', '.join((*KINDS, 'group', 'think'))}")
+    if own.node.entries.keys() <= {*kinds, "group", "think"}:
+        own.report(f"a step needs one of {', '.join((*kinds, 'group', 'think'))}")
     return None
 
 
-def _group(own: Fields) -> GroupStep:
+def _group(own: Fields, kinds: Kinds) -> GroupStep:
     name = own.take("group", fields.plain, "")
     own.where = f"in group `{name}`"
-    steps: tuple[Step, ...] = own.need("steps", read_steps, ())
+    steps: tuple[Step, ...] = own.need("steps", partial(read_steps, kinds=kinds), ())
     own.done()
     return GroupStep(name, steps, own.node.span)
