@@ -10,6 +10,7 @@ from importlib import import_module
 from time import perf_counter
 from typing import Any, Final
 
+from loadgate.clients.base import ErrorKind
 from loadgate.clients.grpc.client import GrpcClient
 from loadgate.clients.grpc.schema import Schema
 from loadgate.clients.grpc.stack import GrpcConnector, GrpcStack
@@ -21,6 +22,7 @@ from loadgate.measure.recorder import Recorder
 _VERSIONS: Final = ("v1", "v1alpha")
 _METHOD: Final = "grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
 _WITHOUT: Final = "name the server's .proto files instead"
+_ELSEWHERE: Final = "check its host and port, and `tls` of the target"
 
 
 async def reflect(
@@ -83,7 +85,7 @@ class _Questions:
                 return None
             raise LoadgateError(
                 f"cannot ask the gRPC server at {self._where} for its services: {reply.details or reply.status}",
-                _WITHOUT,
+                _WITHOUT if reply.error in (None, ErrorKind.TIMEOUT) else _ELSEWHERE,
             )
         return Schema(self._sorted(), services, f"what the server at {self._where} says of itself")
 
