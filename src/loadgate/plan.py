@@ -26,8 +26,10 @@ from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_pr
 from loadgate.config.source import parse_source
 from loadgate.config.steps import exchanges_of
 from loadgate.config.steps.grpc_flags import call_from_flags
+from loadgate.config.steps.websocket_flags import session_from_flags
 from loadgate.config.target import TargetSpec, target_from_url
 from loadgate.config.thresholds import check_thresholds
+from loadgate.config.websocket import is_websocket
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest, redact_url
 from loadgate.flags import Flags, body_of, check_texts, flags_profile, headers_of, thresholds_of, with_program
 from loadgate.measure.metric import BUILTIN
@@ -35,7 +37,7 @@ from loadgate.measure.recorder import Recorder
 from loadgate.script.loader import load_script
 from loadgate.script.methods import methods_of_files
 from loadgate.script.scenario import Script
-from loadgate.script.source import call_script, project_script, url_script
+from loadgate.script.source import project_script, step_script, url_script
 
 _SOMEWHERE: Final = "http://127.0.0.1"
 """Base URL of a request that is made on trial, where no target is known."""
@@ -79,7 +81,8 @@ def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:
             "give --config FILE, a script that ends in .py, or --url URL",
         )
     elif flags.url is not None:
-        plan = _call_plan(flags, flags.url) if is_grpc(flags.url) else _url_plan(flags, flags.url)
+        make = _call_plan if is_grpc(flags.url) else _session_plan if is_websocket(flags.url) else _url_plan
+        plan = make(flags, flags.url)
     else:
         plan = _standard_plan(env)
     plan = _with_protos(plan)
@@ -238,7 +241,7 @@ def _options_profile(path: Path, script: Script) -> Profile:
 
 def _url_plan(flags: Flags, url: str) -> Plan:
     """One request, again and again. What stands before its path is the target."""
-    base = target_from_url(url.partition("#")[0].partition("?")[0])
+    base = _base_of(url)
     method, headers, body = (flags.method or "GET").upper(), headers_of(flags.headers), body_of(flags)
     _try_request(base, method, url, headers=headers, body=body)
     script = url_script(url, method=method, headers=headers, body=body)
@@ -254,7 +257,23 @@ def _call_plan(flags: Flags, url: str) -> Plan:
     server, step = call_from_flags(url, flags.body)
     names = sorted(name.lower() for name in headers_of(flags.headers))
     said = {"call": step.method, "metadata": names, "body": flags.body}
-    return Plan(flags_profile(flags), call_script(step), TargetSpec(grpc=GrpcSpec(server)), does=said)
+    return Plan(flags_profile(flags), step_script(step), TargetSpec(grpc=GrpcSpec(server)), does=said)
+
+
+def _session_plan(flags: Flags, url: str) -> Plan:
+    """One WebSocket session with one question, again and again."""
+    if flags.method:
+        raise LoadgateError("--method is for HTTP", "a WebSocket session has none")
+    base = _base_of(url)
+    step = session_from_flags(url.partition("#")[0], flags.body)
+    names = sorted(name.lower() for name in headers_of(flags.headers))
+    said = {"session": redact_url(url), "headers": names, "body": flags.body}
+    return Plan(flags_profile(flags), step_script(step), base, does=said)
+
+
+def _base_of(url: str) -> TargetSpec:
+    """The target of a URL that is to be asked as it is."""
+    return target_from_url(url.partition("#")[0].partition("?")[0])
 
 
 def _with_protos(plan: Plan) -> Plan:

@@ -19,6 +19,7 @@ from loadgate.config.grpc import GrpcSpec, is_grpc, read_grpc
 from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
+from loadgate.config.websocket import http_url
 from loadgate.errors import ConfigError, Problem, nearest, redact_url
 
 T = TypeVar("T")
@@ -63,7 +64,10 @@ class TlsSpec:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TargetSpec:
-    """The system under test. `url` None: the command line names it. Times in seconds; `redirects` 0: do not follow."""
+    """The system under test. `url` None: the command line names it. Times in seconds; `redirects` 0: do not follow.
+
+    That of a WebSocket server is kept as the one of HTTP it stands for.
+    """
 
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -103,10 +107,10 @@ class TargetSpec:
 
 def target_from_url(url: str) -> TargetSpec:
     """The target said by `--url`. Raises ConfigError."""
-    wrong = url_mistake(url)
+    wrong = url_mistake(http_url(url))
     if wrong is not None:
         raise ConfigError([Problem(f"--url: `{redact_url(url)}` {wrong[0]}", note=wrong[1])])
-    return TargetSpec(url=url)
+    return TargetSpec(url=http_url(url))
 
 
 def read_target(node: Node, place: Place) -> TargetSpec:
@@ -215,7 +219,7 @@ def url_mistake(url: str) -> tuple[str, str] | None:
 
 
 def _url(node: Node, place: Place) -> str:
-    url = fields.plain(node, place)
+    url = http_url(fields.plain(node, place))
     if is_grpc(url):
         raise Refusal(Problem(f"{place.what} is of a gRPC server", node.span, "write it as `grpc` in `target`"))
     wrong = url_mistake(url)

@@ -9,7 +9,7 @@ from pathlib import Path
 from loadgate.config.data import DataSpec
 from loadgate.config.project import Project
 from loadgate.config.scenarios import PythonSource, ScenarioSpec
-from loadgate.config.steps import GrpcStep, exchanges_of
+from loadgate.config.steps import ExchangeStep, exchanges_of
 from loadgate.errors import ConfigError, LoadgateError, Problem, nearest
 from loadgate.measure.metric import Metric
 from loadgate.script.calls import DeclaredCall, calls_of
@@ -60,8 +60,8 @@ def url_script(
     return Script("--url", (Scenario("default", step),))
 
 
-def call_script(step: GrpcStep) -> Script:
-    """One scenario that makes one gRPC call: what `--url grpc://...` runs."""
+def step_script(step: ExchangeStep) -> Script:
+    """One scenario of one step: what `--url grpc://...` and `--url ws://...` run."""
     problems: list[Problem] = []
     scenario = compile_scenario(
         ScenarioSpec("default", step.span, steps=(step,)), feeders={}, vars={}, env={}, problems=problems
