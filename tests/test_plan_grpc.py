@@ -84,6 +84,7 @@ def test_where_proto_files_lie_is_no_part_of_what_is_measured(here: Path) -> Non
 @pytest.mark.parametrize("what", [None, "load.py"])
 def test_proto_files_are_compiled_with_the_plan_only(here: Path, what: str | None) -> None:
     made = plan(what=what)
+    assert made.script.schema is not None
     (here / "own/greeter.proto").unlink()
 
     async def main() -> None:
@@ -124,6 +125,7 @@ def test_what_is_wrong_with_a_proto_file_is_shown_in_it(
     path.write_text(path.read_text().replace(old, new, 1))
     told = refused()
     assert all(word in told for word in words), told
+    assert "had errors" not in told
     with pytest.raises(ConfigError):
         every_plan(here / "loadgate.yml", {})
 
