@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from loadgate.cli.embedded import EmbeddedTarget
+from loadgate.cli.measuring import under_way
 from loadgate.cli.output import Output, invalid
-from loadgate.cli.signals import end_if_asked, heed_signals
 from loadgate.errors import InvalidRun
 from loadgate.plan import Plan
 from loadgate.record.file import RunFile
@@ -20,32 +20,31 @@ from loadgate.session import Session
 class Trial:
     """Runs `plan` once and writes the record to `folder`. Raises LoadgateError where there is nothing to record."""
 
-    def __init__(self, plan: Plan, output: Output, folder: Path) -> None:
+    def __init__(self, plan: Plan, output: Output, folder: Path, embedded: EmbeddedTarget | None = None) -> None:
+        """`embedded` is the target, where it has been started already."""
+        self._embedded = embedded
         self._plan = plan
         self._output = output
         self.file = RunFile(folder)
         self.unsaved = ""
         """Why the record is not on the disk, if it is not."""
 
-    def run(self, embedded: EmbeddedTarget | None = None) -> Run:
-        """The run, judged by itself. `embedded` is the target, where it has been started already."""
-        plan, output = self._plan, self._output
+    def run(self) -> Run:
+        """The run, judged by itself."""
+        plan, output, embedded = self._plan, self._output, self._embedded
         with ExitStack() as stack:
             if plan.embedded and embedded is None:
                 embedded = stack.enter_context(EmbeddedTarget())
             if embedded is not None:
                 plan = replace(plan, target=replace(plan.target, url=embedded.url()))
             session = Session(plan, self.file, os.environ, output.command, output.watch(plan))
-            end_if_asked()
             try:
-                finished = session.run()
+                with under_way(output):
+                    finished = session.run()
             except InvalidRun:
                 if embedded is not None and (lost := embedded.ended()):
                     raise InvalidRun(lost) from None
                 raise
-            finally:
-                output.close()
-                heed_signals()
             self.unsaved = session.unsaved
             if embedded is not None and (lost := embedded.ended()):
                 finished = invalid(finished, lost)
