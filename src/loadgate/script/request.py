@@ -83,14 +83,10 @@ def fixed_request(method: str, url: str, *, headers: Mapping[str, str], body: by
 
 def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: list[Problem]) -> RequestPlan:
     """The request of `step`; what is wrong with it goes into `problems`. Files are read here, once."""
-    url = compiler.url(step.url)
-    if url.fixed and not url.value.startswith("/") and "://" not in url.value:
-        note = "begin with / for a path on the target, or give an absolute URL"
-        problems.append(Problem(f"`{step.url.text}` is neither a path nor a URL", step.url.span, "", note))
     return RequestPlan(
         method=step.method,
         name=step.name,
-        url=url,
+        url=compile_url(step.url, compiler, problems),
         headers=compile_headers(step.headers, compiler, problems),
         query=compile_texts(step.query, compiler),
         content=None if step.body is None else _content(step.body, compiler),
@@ -101,6 +97,15 @@ def compile_request(step: RequestStep, compiler: TemplateCompiler, problems: lis
         keeps_body=bool(step.expect.body_contains or step.expect.json)
         or any(capture.source is not CaptureFrom.HEADER for capture in step.captures),
     )
+
+
+def compile_url(written: Template, compiler: TemplateCompiler, problems: list[Problem]) -> Compiled:
+    """A path on the target or an absolute URL; what is neither as soon as it is filled in is a problem."""
+    url = compiler.url(written)
+    if url.fixed and not url.value.startswith("/") and "://" not in url.value:
+        note = "begin with / for a path on the target, or give an absolute URL"
+        problems.append(Problem(f"`{written.text}` is neither a path nor a URL", written.span, "", note))
+    return url
 
 
 def compile_headers(

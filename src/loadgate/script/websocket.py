@@ -23,12 +23,13 @@ from loadgate.errors import Problem
 from loadgate.script.exchange import ExchangeRules, ExchangeRun, Iteration, Step, note
 from loadgate.script.expression import Scope
 from loadgate.script.reply import Expectation, Reply, as_written
-from loadgate.script.request import compile_auth, compile_headers, compile_texts
+from loadgate.script.request import compile_auth, compile_headers, compile_texts, compile_url
 from loadgate.script.template import Compiled, TemplateCompiler
 
 if TYPE_CHECKING:
+    from loadgate.clients.websocket.composer import Outgoing
     from loadgate.clients.websocket.message import WsMessage, WsReply
-    from loadgate.clients.websocket.session import Outgoing, WsSession
+    from loadgate.clients.websocket.session import WsSession
     from loadgate.script.user import User
 
 _LEAST: Final = 0.001
@@ -48,7 +49,7 @@ def compile_session(
         spec,
         replace(rules, expectations=(*_expected_of_session(spec), *rules.expectations)),
         steps,
-        url=compiler.url(spec.url),
+        url=compile_url(spec.url, compiler, problems),
         query=compile_texts(spec.query, compiler),
         headers=compile_headers(spec.headers, compiler, problems),
         auth=compile_auth(spec, compiler),

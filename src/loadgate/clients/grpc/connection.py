@@ -15,8 +15,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.deadlines import SLACK, Deadlines
 from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
-from loadgate.clients.grpc.deadlines import SLACK, Deadlines
 from loadgate.clients.grpc.plain import PlainReply
 from loadgate.clients.grpc.sender import Sender
 from loadgate.clients.grpc.status import Code, code_of_reset

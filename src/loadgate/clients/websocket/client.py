@@ -16,9 +16,9 @@ from loadgate.clients.http.request import Auth
 from loadgate.clients.http.stack import Context, HttpStack
 from loadgate.clients.websocket.handshake import Offer
 from loadgate.clients.websocket.questions import Question
-from loadgate.clients.websocket.session import WsSession, unanswered
+from loadgate.clients.websocket.session import WsSession
 from loadgate.clients.websocket.step import WsStep
-from loadgate.config.websocket import http_url
+from loadgate.config.websocket import http_url, is_of_handshake
 
 _STEPS: Final = 4096
 """Steps kept; names with ids in them would otherwise be kept for ever."""
@@ -95,6 +95,9 @@ class WsClient:
         if name is None:
             name = f"WS {builder.locate(url)[1].partition('?')[0]}"
         offer = Offer.new(subprotocols, compress)
+        own = next(filter(is_of_handshake, headers or ()), None)
+        if own is not None:
+            raise ValueError(f"header `{own}` is the client's own to write; give subprotocols as `subprotocols`")
         fields = {key.lower(): value for key, value in (headers or {}).items()}
         request = builder.build(
             "GET",
@@ -111,9 +114,7 @@ class WsClient:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
         now = perf_counter()
         for question in self._given_up:
-            if now - question.start > patience:
-                text = unanswered(question, now)
-                question.step.fail(ErrorKind.UNANSWERED, text, question.sent, question.planned, question.start, now)
+            question.give_up(patience, now)
         self._given_up.clear()
         for session in list(self._sessions):
             session.cut_off(patience)
@@ -143,6 +144,5 @@ class WsClient:
         """The user goes on, so what it gave up was not given up by the end of the run: those are failures."""
         now = perf_counter()
         for question in self._given_up:
-            text = "given up by the scenario before there was an answer"
-            question.step.fail(ErrorKind.TIMEOUT, text, question.sent, question.planned, question.start, now)
+            question.fail(ErrorKind.TIMEOUT, "given up by the scenario before there was an answer", now)
         self._given_up.clear()

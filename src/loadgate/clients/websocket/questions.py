@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 
+from loadgate.clients.base import ErrorKind
 from loadgate.clients.websocket.message import WsReply
 from loadgate.clients.websocket.step import WsStep
 
@@ -31,6 +34,19 @@ class Question(msgspec.Struct, eq=False):
     sent: int
     """Bytes on the wire."""
     over: bool = False
+
+    def fail(self, kind: ErrorKind, text: str, now: float) -> None:
+        """Record that it was not answered, and tell whoever waits."""
+        self.over = True
+        self.step.fail(kind, text, self.sent, self.planned, self.start, now)
+        if not self.waiter.done():
+            self.waiter.set_result(WsReply("", now, kind, text, self.planned, self.start))
+
+    def give_up(self, patience: float, now: float) -> None:
+        """Fail as unanswered where it has waited longer than `patience` (s) when its user is given up."""
+        if now - self.start > patience:
+            text = f"no answer {now - self.start:.3g} s after it was sent, when its user was given up"
+            self.fail(ErrorKind.UNANSWERED, text, now)
 
 
 class Field:
@@ -97,19 +113,22 @@ class Questions:
                     return question
         return self.ordered.popleft() if self.ordered else None
 
-    def waiting(self) -> Iterator[Question]:
+    def waiting(self) -> list[Question]:
         """Those that have not failed yet, whether or not somebody still waits."""
-        for question in self.ordered:
-            if not question.over:
-                yield question
-        for field in self.fields.values():
-            for question in field.waiting.values():
-                if not question.over:
-                    yield question
+        by_field = (question for field in self.fields.values() for question in field.waiting.values())
+        return [question for question in chain(self.ordered, by_field) if not question.over]
+
+    def fail_all(self, kind: ErrorKind, text: str) -> int:
+        """Fail those that have not yet, and forget all; how many they were."""
+        now = perf_counter()
+        left = self.clear()
+        for question in left:
+            question.fail(kind, text, now)
+        return len(left)
 
     def clear(self) -> list[Question]:
         """Forget all; those are returned that had not failed yet."""
-        left = list(self.waiting())
+        left = self.waiting()
         self.ordered.clear()
         self.fields.clear()
         return left

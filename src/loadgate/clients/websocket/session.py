@@ -1,8 +1,8 @@
 """What a scenario holds as `ws`: one WebSocket session, its questions and answers, and what the server sends unasked.
 
-A message is written and its answer found without a task and with one future. One timer a session guards all timeouts: it
-looks at the deadlines when it fires. Nothing is lost: a question is one sample, answered or not, and a session that breaks
-while none is under way is a failed sample of its own.
+A message is written and its answer found without a task and with one future. One timer a session guards all timeouts.
+Nothing is lost: a question is one sample, answered or not, and a session that breaks while none is under way is a failed
+sample of its own.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Awaitable
 from os import write
 from time import perf_counter, time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
-
-import msgspec
+from typing import TYPE_CHECKING, Final, Self
 
 from loadgate.clients.base import ErrorKind, ExchangeError
+from loadgate.clients.deadlines import Deadlines
 from loadgate.clients.http.request import LONGEST_TIMEOUT, Request
 from loadgate.clients.http.response import Headers
-from loadgate.clients.websocket.frames import BINARY, NORMAL, PING, SHORT, TEXT, ShortText, masked
+from loadgate.clients.websocket.composer import Outgoing, decoded
+from loadgate.clients.websocket.frames import NORMAL, PING, SHORT
 from loadgate.clients.websocket.handshake import Offer, RefusedError
 from loadgate.clients.websocket.inbox import MOST, MOST_SIZE, Inbox
 from loadgate.clients.websocket.message import WsMessage, WsReply
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 _NEVER: Final = float("inf")
 _OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
-_TIMER_SLACK: Final = 0.001
-"""uvloop's timers are whole milliseconds, so one may fire this much before its deadline."""
-_NOTHING: Final = ShortText(b"")
-
-Outgoing = str | bytes | dict[str, Any] | list[Any]
-"""Text, binary, or what is sent as JSON text."""
 
 
 class WsSession(Wire):
@@ -50,19 +44,15 @@ class WsSession(Wire):
 
     __slots__ = (
         "_at",
-        "_before",
         "_client",
         "_context",
+        "_deadlines",
         "_handshake",
         "_inbox",
         "_pings",
         "_questions",
-        "_ready",
         "_record",
         "_step",
-        "_text",
-        "_timer",
-        "_timer_at",
         "connecting",
         "error",
         "error_text",
@@ -79,14 +69,9 @@ class WsSession(Wire):
         self._step = client.stack.step(self._context, request.step.name)
         self._record = client.stack.recorder.exchange
         self._questions = Questions()
+        self._deadlines = Deadlines(self._loop, self._questions.waiting, _too_late)
         self._pings: Pings | None = None
         self._inbox: Inbox | None = None
-        self._before: str | None = None
-        self._text = ""
-        self._ready = _NOTHING
-        """The text that was sent twice in a row, and what it is sent from."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = _NEVER
         self.connecting = _NEVER
         """Milliseconds that connecting and the handshake took (`ws_connecting`); infinite before the session is open."""
         self.error: ErrorKind | None = None
@@ -148,7 +133,7 @@ class WsSession(Wire):
         Raises ValueError for a code that may not be sent, or a reason of more than 123 bytes.
         """
         if self.state is _OPEN:
-            self._fail_all(ErrorKind.UNANSWERED, "no answer when the scenario closed the session")
+            self._questions.fail_all(ErrorKind.UNANSWERED, "no answer when the scenario closed the session")
         await self._close(code, reason)
 
     def _abandon(self) -> None:
@@ -178,13 +163,14 @@ class WsSession(Wire):
         step = self._step
         if http.context is not self._context or name is not None:
             step = self._other_step(name)
-        key = None if match is None else self._questions.key_for(match, _decoded(message))
+        key = None if match is None else self._questions.key_for(match, decoded(message))
         if self.state is not _OPEN:
             planned, http.planned = http.planned, 0.0
             self._refuse(step, planned, waiter)
             return waiter
         # as `_write` does, without the call: one future and one write a message
-        frame = self._ready.masked() if message == self._text else self._frame(message)
+        composer = self._composer
+        frame = composer.ready.masked() if message == composer.text else composer.frame(message)
         planned, http.planned = http.planned, 0.0
         start = perf_counter()
         if self._fd >= 0:
@@ -203,8 +189,8 @@ class WsSession(Wire):
         else:
             self._questions.add(question, match, key)
         step.sent.total += 1.0
-        if deadline < self._timer_at:
-            self._arm(deadline)
+        if deadline < self._deadlines.next:
+            self._deadlines.set(deadline)
         return waiter
 
     async def send(self, message: Outgoing) -> bool:
@@ -214,7 +200,7 @@ class WsSession(Wire):
         """
         step = self._step if self._client.http.context is self._context else self._other_step(None)
         if self.state is _OPEN:
-            frame = self._frame(message)
+            frame = self._composer.frame(message)
             step.sent.total += 1.0
             step.sent_bytes.total += len(frame)
             self._write(frame)
@@ -341,9 +327,8 @@ class WsSession(Wire):
     def cut_off(self, patience: float) -> None:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
         now = perf_counter()
-        for question in list(self._questions.waiting()):
-            if now - question.start > patience:
-                self._fail(question, ErrorKind.UNANSWERED, unanswered(question, now), now)
+        for question in self._questions.waiting():
+            question.give_up(patience, now)
 
     def _ended(self, kind: ErrorKind | None, text: str) -> None:
         now = perf_counter()
@@ -351,7 +336,7 @@ class WsSession(Wire):
         if kind is not None:
             self.error = kind
         self.error_text = text
-        failed = self._fail_all(kind or ErrorKind.RESET, text)
+        failed = self._questions.fail_all(kind or ErrorKind.RESET, text)
         if kind is not None and not failed:
             self._step.fail(kind, text, 0, now, now, now)  # nobody else would hear of it
         if self._inbox is not None:
@@ -367,30 +352,13 @@ class WsSession(Wire):
 
     def _shut(self) -> None:
         super()._shut()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadlines.stop()
 
     def _forget(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadlines.stop()
         self._client.forget(self)
 
-    # -- questions that fail
-
-    def _fail_all(self, kind: ErrorKind, text: str) -> int:
-        now = perf_counter()
-        left = self._questions.clear()
-        for question in left:
-            self._fail(question, kind, text, now)
-        return len(left)
-
-    def _fail(self, question: Question, kind: ErrorKind, text: str, now: float) -> None:
-        question.over = True
-        question.step.fail(kind, text, question.sent, question.planned, question.start, now)
-        if not question.waiter.done():
-            question.waiter.set_result(WsReply("", now, kind, text, question.planned, question.start))
+    # -- helpers
 
     def _refuse(self, step: WsStep, planned: float, waiter: asyncio.Future[WsReply]) -> None:
         """A question to a session that is not open: failed, in the loop's next turn, for a scenario may ask at once again."""
@@ -408,42 +376,6 @@ class WsSession(Wire):
 
     def _lost_question(self, start: float, sent: int) -> Question:
         return Question(self._step, self._loop.create_future(), start, start, start, sent)
-
-    def _arm(self, deadline: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - perf_counter()), self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._timer_at = _NEVER
-        now = perf_counter()
-        for question in list(self._questions.waiting()):
-            if question.deadline <= now + _TIMER_SLACK:
-                text = f"no answer within {question.deadline - question.start:.4g} s"
-                self._fail(question, ErrorKind.TIMEOUT, text, now)
-        nearest = min((question.deadline for question in self._questions.waiting()), default=_NEVER)
-        if nearest < _NEVER:
-            self._arm(nearest)
-
-    # -- helpers
-
-    def _frame(self, message: Outgoing) -> bytes:
-        if isinstance(message, bytes | bytearray | memoryview):
-            opcode, payload = BINARY, bytes(message)
-        else:
-            opcode = TEXT
-            payload = message.encode() if isinstance(message, str) else msgspec.json.encode(message)
-        if self._deflate is not None:
-            packed = self._deflate.pack(payload)
-            if packed is not None:
-                return masked(opcode, packed, compressed=True)
-        elif isinstance(message, str) and len(payload) < SHORT:
-            if message == self._before:  # so that texts that are sent once are not made ready for nothing
-                self._text, self._ready = message, ShortText(payload)
-            self._before = message
-        return masked(opcode, payload)
 
     def _other_step(self, name: str | None) -> WsStep:
         """The step under the tags that hold now. The session's own follows them, one with a name of its own does not."""
@@ -465,15 +397,5 @@ def _resolve(waiter: asyncio.Future[WsReply], reply: WsReply) -> None:
         waiter.set_result(reply)
 
 
-def unanswered(question: Question, now: float) -> str:
-    return f"no answer {now - question.start:.3g} s after it was sent, when its user was given up"
-
-
-def _decoded(message: Outgoing) -> Any:
-    """A message as the JSON it is or will be. Raises ValueError where it is none."""
-    if isinstance(message, str | bytes):
-        try:
-            return msgspec.json.decode(message)
-        except (msgspec.DecodeError, RecursionError):
-            raise ValueError("only a JSON message has a field to match its answer by") from None
-    return message
+def _too_late(question: Question, now: float) -> None:
+    question.fail(ErrorKind.TIMEOUT, f"no answer within {question.deadline - question.start:.4g} s", now)

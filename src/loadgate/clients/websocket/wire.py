@@ -18,7 +18,7 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.http.head import LIMIT as HEAD_LIMIT
 from loadgate.clients.http.head import Head, fault
 from loadgate.clients.transport import ConnectMarks, Connector, Origin, describe
-from loadgate.clients.websocket.deflate import Deflate
+from loadgate.clients.websocket.composer import Composer
 from loadgate.clients.websocket.frames import (
     ABNORMAL,
     CLOSE,
@@ -62,7 +62,7 @@ class Wire(asyncio.Protocol, ABC):
     __slots__ = (
         "_between",
         "_closing_timer",
-        "_deflate",
+        "_composer",
         "_drained",
         "_fd",
         "_gone",
@@ -94,7 +94,7 @@ class Wire(asyncio.Protocol, ABC):
         self._reader = MessageReader()
         self._between = False
         """Whether the next byte begins a message that may be finished in one go."""
-        self._deflate: Deflate | None = None
+        self._composer = Composer()
         self.origin = origin
         self.state = State.NEW
         self.subprotocol: str | None = None
@@ -181,7 +181,7 @@ class Wire(asyncio.Protocol, ABC):
                     continue
                 agreement = self._offer.accepted(head)
                 self.subprotocol = agreement.subprotocol
-                self._deflate = agreement.deflate
+                self._composer = Composer(agreement.deflate)
                 self._reader = MessageReader(agreement.deflate)
                 self._control(0, cut + 4)
                 rest = bytes(self._head[cut + 4 :])

@@ -20,6 +20,7 @@ from loadgate.config.source import Listing, Node, Scalar, Table
 from loadgate.config.steps.exchange import ExchangeStep, read_common
 from loadgate.config.target import HEADER_NAME
 from loadgate.config.template import Template, json_template, template
+from loadgate.config.websocket import is_of_handshake
 from loadgate.errors import Problem, Span, redact_url
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ CLOSE_CODES: Final = (1000, 4999)
 """What a server may close with: RFC 6455 section 7.4."""
 
 _URL_START: Final = re.compile(r"/|\$\{|(?:wss?|https?|ws\+unix|http\+unix)://", re.IGNORECASE)
-_OURS: Final = frozenset({"upgrade", "connection"})
 
 
 class Deed(StrEnum):
@@ -104,7 +104,7 @@ def read_session(key: str, own: Fields, steps: Callable[[str], Reader[tuple[Step
     if "capture" in own:
         own.report(f"`capture` cannot be used {own.where}", "capture", "its messages have what is to be kept")
     for name in common["headers"]:
-        if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
+        if is_of_handshake(name):
             advice = "give `subprotocols`" if name.lower().endswith("protocol") else "Loadgate writes it itself"
             table = own.node.entries["headers"].value
             span = table.entries[name].key_span if isinstance(table, Table) else table.span
