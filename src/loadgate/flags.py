@@ -1,4 +1,4 @@
-"""What the command line of `run` says, as typed, and how each of it is read."""
+"""What the command lines of `run` and `bench` say, as typed, and how each of it is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Final
 
 from loadgate.config.profile import Profile, profile_from_flags
 from loadgate.config.start import ready_from_flag, start_from_flag, watch_from_flag
@@ -15,13 +16,23 @@ from loadgate.config.thresholds import Threshold
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What the command line says; None (or nothing): not given. Texts as typed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonFlags:
+    """What every command that measures takes; None (or nothing): not given. Texts as typed."""
 
-    what: str | None = None
     config: Path | None = None
     url: str | None = None
+    start: str | None = None
+    ready: str | None = None
+    seed: int | None = None
+    budgets: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags(CommonFlags):
+    """What the command line of `run` says."""
+
+    what: str | None = None
     method: str | None = None
     headers: tuple[str, ...] = ()
     body: str | None = None
@@ -33,10 +44,6 @@ class Flags:
     max_vus: int | None = None
     warmup: str | None = None
     thresholds: tuple[str, ...] = ()
-    seed: int | None = None
-    budgets: Path | None = None
-    start: str | None = None
-    ready: str | None = None
     watch: str | None = None
 
     @property
@@ -51,13 +58,17 @@ class Flags:
         return bool(self.stages) or any(value is not None for value in given)
 
 
-def check_texts(flags: Flags) -> None:
+_ARGUMENTS: Final = {"what": "the profile or script", "script": "the script"}
+"""What is no option, by its field."""
+
+
+def check_texts(flags: CommonFlags) -> None:
     """Raise ConfigError for bytes that are no text: only a body may hold them. Python hands them over as surrogates."""
     for each in fields(flags):
         value = getattr(flags, each.name)
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str | Path) and each.name != "body" and not _is_text(str(text)):
-                what = "the profile or script" if each.name == "what" else f"--{each.name.rstrip('s')}"
+                what = _ARGUMENTS.get(each.name) or f"--{each.name.rstrip('s').replace('_', '-')}"
                 note = "in a URL, write such bytes as %FF" if each.name == "url" else "give text in UTF-8"
                 raise ConfigError([Problem(f"{what} holds bytes that are no UTF-8", note=note)])
 

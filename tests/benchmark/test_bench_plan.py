@@ -141,6 +141,8 @@ def test_files_that_are_read_are_known(folder: Path) -> None:
         ({"url": URL, "size_request": "POST /a", "request": "/b"}, "--request is the first request after each start"),
         ({"size_request": "POST /a"}, "latency by payload size needs a target"),
         ({"url": URL, "ready": "/health"}, "--ready without --start"),
+        ({"url": URL, "size_request": "POST /\udcff"}, "--size-request holds bytes that are no UTF-8"),
+        ({"script": Path("\udcff.py")}, "the script holds bytes that are no UTF-8"),
         ({**STARTED, "ready": "health"}, "--ready: `health` is no path"),
         ({**STARTED, "request": "users"}, "--request: `users` is no request"),
         ({**STARTED, "sizes": (5,)}, "sizes of what?"),

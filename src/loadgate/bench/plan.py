@@ -27,9 +27,10 @@ from loadgate.config.budget_fields import load_budgets
 from loadgate.config.budgets import Budgets
 from loadgate.config.gate import GateSpec
 from loadgate.config.project import CONFIG_NAME, Project, load_project
-from loadgate.config.start import ReadySpec, StartSpec, ready_from_flag, start_from_flag
+from loadgate.config.start import ReadySpec, StartSpec, start_from_flag
 from loadgate.config.target import TargetSpec, target_from_url
 from loadgate.errors import LoadgateError
+from loadgate.flags import CommonFlags, check_texts, with_program
 from loadgate.measure.repetition import Policy
 
 _NOTHING: Final = (
@@ -38,15 +39,11 @@ _NOTHING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BenchFlags:
-    """What the command line says; None (or nothing): not given. Texts as typed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchFlags(CommonFlags):
+    """What the command line of `bench` says."""
 
     script: Path | None = None
-    config: Path | None = None
-    url: str | None = None
-    start: str | None = None
-    ready: str | None = None
     starts: int | None = None
     request: str | None = None
     sizes: tuple[int, ...] = ()
@@ -57,8 +54,6 @@ class BenchFlags:
     commands: tuple[str, ...] = ()
     interval: str | None = None
     time: str | None = None
-    budgets: Path | None = None
-    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +100,7 @@ class BenchPlan:
 
 def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
+    check_texts(flags)
     project = _project(flags, env)
     target = _target(project.target if project is not None else TargetSpec(), flags)
     spec = _spec(project.bench if project is not None else BenchSpec(), flags)
@@ -112,8 +108,6 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     own = not asked and target.start is None and target.url is None and project is None
     if own:
         target, spec = _own(spec, asked_for=flags.request is not None)
-    elif target.start is not None and target.url is None:
-        raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
     elif spec.sizes is not None and target.url is None:
         raise LoadgateError("latency by payload size needs a target", "give its URL")
     if target.start is None:
@@ -155,13 +149,7 @@ def _project(flags: BenchFlags, env: Mapping[str, str]) -> Project | None:
 def _target(target: TargetSpec, flags: BenchFlags) -> TargetSpec:
     if flags.url is not None:
         target = replace(target, url=target_from_url(flags.url).url)
-    if flags.start is not None:
-        target = replace(target, start=start_from_flag(flags.start))
-    if flags.ready is not None:
-        if target.start is None:
-            raise LoadgateError("--ready without --start", "it is about a program that Loadgate starts")
-        target = replace(target, ready=replace(target.ready, path=ready_from_flag(flags.ready).path))
-    return target
+    return with_program(target, start=flags.start, ready=flags.ready)
 
 
 def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
