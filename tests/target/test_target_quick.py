@@ -24,7 +24,7 @@ def clicked(arguments: list[str]) -> dict[str, Any] | None:
     [
         "",
         "--http-port 0",
-        "--http-port=0 --ws-port 65535 --graphql-port=4000 --all",
+        "--http-port=0 --ws-port 65535 --graphql-port=4000 --grpc-port 50051 --all",
         "--all --all --until-eof",
         "--seed 7 --seed=9 --host ::1 --stall 1s/10s",
         "--latency lognormal:20ms,0.5,max=1s --latency=/users=fixed:20ms --fault status=503:0.1 --fault websocket=close:1",

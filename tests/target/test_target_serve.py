@@ -93,8 +93,9 @@ def addresses(child: subprocess.Popen[str], count: int) -> list[str]:
 
 
 def test_each_port_is_announced_by_the_address_clients_use_and_http_comes_first() -> None:
-    with started("serve", "--graphql-port", "0", "--ws-port", "0", "--http-port", "0") as child:
-        http, websocket, graphql = addresses(child, 3)
+    with started("serve", "--grpc-port", "0", "--graphql-port", "0", "--ws-port", "0", "--http-port", "0") as child:
+        http, websocket, graphql, grpc = addresses(child, 4)
+        assert re.fullmatch(r"grpc://127\.0\.0\.1:\d+", grpc)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", http)
         assert re.fullmatch(r"ws://127\.0\.0\.1:\d+/ws", websocket)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/graphql", graphql)
@@ -115,8 +116,10 @@ def test_http_alone_serves_and_knows_nothing_else() -> None:
 
 
 def test_all_serves_every_protocol_on_the_ports_it_is_given() -> None:
-    with started("serve", "--all", "--http-port", "0", "--ws-port", "0", "--graphql-port", "0") as child:
-        assert len(addresses(child, 3)) == 3
+    with started(
+        "serve", "--all", "--http-port", "0", "--ws-port", "0", "--graphql-port", "0", "--grpc-port", "0"
+    ) as child:
+        assert len(addresses(child, 4)) == 4
         child.send_signal(signal.SIGTERM)
         assert child.wait(5) == 0
         assert child.stdout is not None and child.stdout.read() == ""
@@ -124,7 +127,7 @@ def test_all_serves_every_protocol_on_the_ports_it_is_given() -> None:
 
 def test_all_means_the_usual_ports_unless_told_otherwise() -> None:
     given = {"http": 3000, "websocket": None, "graphql": 4001}
-    assert wanted_ports(given, True) == {"http": 3000, "websocket": 3001, "graphql": 4001}
+    assert wanted_ports(given, True) == {"http": 3000, "websocket": 3001, "graphql": 4001, "grpc": 50051}
     assert wanted_ports(given, False) == {"http": 3000, "graphql": 4001}
 
 

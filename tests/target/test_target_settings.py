@@ -65,7 +65,10 @@ def test_parts_left_out_are_off() -> None:
         ({"faults": {"rest": {}}}, "faults.rest: unknown field `rest`, did you mean `reset`?"),
         ({"faults": {"reset": 0.5}}, "faults.reset: expected an object, got a number"),
         ({"faults": {"status": {"probability": 2}}}, "faults.status.probability: expected `float` <= 1.0"),
-        ({"faults": {"status": {"codes": [200]}}}, "faults.status.codes[0]: expected `int` >= 400"),
+        (
+            {"faults": {"status": {"codes": [200]}}},
+            "faults.status: 200 is no error status: 400 to 599, or 1 to 16 for gRPC",
+        ),
         ({"faults": {"status": {"codes": []}}}, "faults.status.codes: expected `array` of length >= 1"),
         (
             {"faults": {"reset": {"probability": 0.6}, "timeout": {"probability": 0.6}}},

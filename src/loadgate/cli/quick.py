@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 MOST_PORT: Final = 65_535
-_PORTS: Final = {"--http-port": "http_port", "--ws-port": "ws_port", "--graphql-port": "graphql_port"}
+_PORTS: Final = {
+    "--http-port": "http_port",
+    "--ws-port": "ws_port",
+    "--graphql-port": "graphql_port",
+    "--grpc-port": "grpc_port",
+}
 _TEXTS: Final = {"--host": "host", "--stall": "stall"}
 _LISTS: Final = {"--latency": "latency", "--fault": "fault"}
 _FLAGS: Final = {"--all": "everything", "--until-eof": "until_eof"}
@@ -24,6 +29,7 @@ def read_serve(arguments: Sequence[str]) -> dict[str, Any] | None:
         "http_port": 3000,
         "ws_port": None,
         "graphql_port": None,
+        "grpc_port": None,
         "everything": False,
         "host": "127.0.0.1",
         "seed": 1,

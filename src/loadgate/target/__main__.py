@@ -1,7 +1,8 @@
 """`python -m loadgate.target [CHAOS [PROTOCOL ...]]`: the target as the child of another program, quick to start and light.
 
 Listens on free ports of 127.0.0.1, prints the lines `loadgate serve` prints, and ends when its standard input does.
-CHAOS is a configuration in JSON, as `/api/chaos/config` takes it; PROTOCOL is what is served beside HTTP: websocket, graphql.
+CHAOS is a configuration in JSON, as `/api/chaos/config` takes it; PROTOCOL is what is served beside HTTP: websocket, graphql,
+grpc.
 """
 
 from __future__ import annotations

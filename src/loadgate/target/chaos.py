@@ -107,7 +107,12 @@ def injector(chaos: Chaos, start: float) -> Injector | None:
 
 
 def is_control(path: str) -> bool:
-    return any(path == control or path.startswith(control + "/") for control in CONTROL)
+    return any(is_below(path, control) for control in CONTROL)
+
+
+def is_below(path: str, prefix: str) -> bool:
+    """Whether `path` is `prefix` or begins with its segments."""
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
 
 
 def _of_protocol(chaos: Chaos, protocol: str) -> _Rule:

@@ -16,6 +16,7 @@ def run_target(
     http_port: int,
     ws_port: int | None,
     graphql_port: int | None,
+    grpc_port: int | None,
     everything: bool,
     host: str,
     seed: int,
@@ -29,7 +30,8 @@ def run_target(
     Returns when the target was told to stop. Raises ChaosError for texts that cannot be used (see `options.from_texts`) and
     LoadgateError when an address cannot be had or graphql-core is missing.
     """
-    wanted = wanted_ports({"http": http_port, "websocket": ws_port, "graphql": graphql_port}, everything)
+    ports = {"http": http_port, "websocket": ws_port, "graphql": graphql_port, "grpc": grpc_port}
+    wanted = wanted_ports(ports, everything)
     target = HttpTarget(from_texts(latency, fault, stall, seed), protocols=wanted.keys())
     uvloop.run(serve_until_stopped(target, host, wanted, until_eof=until_eof))
 

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 
 from loadgate.target.shapes import Share
 
-Code = Annotated[int, Meta(ge=400, le=599)]
+MOST_GRPC_CODE: Final = 16
+Code = Annotated[int, Meta(ge=1, le=599)]
 CloseCode = Annotated[int, Meta(ge=1000, le=4999)]
 
 
@@ -22,7 +23,8 @@ class Kind(StrEnum):
     """`status`: an error status instead of the answer. `reset`: the connection is reset (RST). `timeout`: no answer ever.
     `partial`: the head promises the whole body, half of it is sent, and the connection is closed; of a WebSocket message half
     the frame is sent. `close`: a WebSocket is closed with a code. `errors`: a GraphQL reply of status 200 with errors and no
-    data. `field`: one with data, but for one field, for which there is an error."""
+    data. `field`: one with data, but for one field, for which there is an error. Of gRPC all are of one call, never of its
+    connection: `reset` is RST_STREAM, `partial` half of a message and then the end of the stream, without a status."""
 
     STATUS = "status"
     RESET = "reset"
@@ -38,6 +40,7 @@ KINDS: Final = {
     "http": _HTTP,
     "websocket": _HTTP | {Kind.CLOSE},
     "graphql": _HTTP | {Kind.CLOSE, Kind.ERRORS, Kind.FIELD},
+    "grpc": _HTTP,
 }
 """The faults of each protocol that the target speaks. `close` comes with GraphQL because subscriptions are WebSockets."""
 
@@ -50,10 +53,16 @@ class Outcome(NamedTuple):
 
 
 class StatusFault(Struct, frozen=True):
-    """Error statuses, each as likely as the other."""
+    """Error statuses, each as likely as the other: of HTTP, 400 to 599, which for gRPC mean what they mean there (503 is
+    UNAVAILABLE); or of gRPC, 1 to 16. Raises ValueError for others."""
 
     probability: Share = 0.0
     codes: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=100)] = (500,)
+
+    def __post_init__(self) -> None:
+        for code in self.codes:
+            if MOST_GRPC_CODE < code < 400:
+                raise ValueError(f"{code} is no error status: 400 to 599, or 1 to {MOST_GRPC_CODE} for gRPC")
 
 
 class CloseFault(Struct, frozen=True):

@@ -16,7 +16,8 @@ BOUNDS: Final = (
 
 class Tally:
     """Counts of one method on one route; messages of a WebSocket are the method MESSAGE with the status 101, and operations of
-    a GraphQL one OPERATION. Latency is from the request being read to its reply being handed on."""
+    a GraphQL one OPERATION. Calls of gRPC are CALL, with the status of gRPC. Latency is from the request being read to its
+    reply being handed on."""
 
     __slots__ = ("buckets", "method", "route", "seconds", "statuses")
 

@@ -27,11 +27,11 @@ def from_texts(latencies: Iterable[str], faults: Iterable[str], stall: str | Non
 
     latency  [WHERE=]fixed:20ms | uniform:10ms,30ms | normal:MEAN,DEVIATION | lognormal:MEDIAN,SIGMA | pareto:LEAST,ALPHA,
              each with ,min=5ms ,max=1s ,probability=0.01 behind
-    fault    [WHERE=]status:0.01 | status=503,500:0.01 | reset:0.01 | timeout:0.01 | partial:0.01 | close=1011:0.01 |
-             errors:0.01 | field:0.01
+    fault    [WHERE=]status:0.01 | status=503,500:0.01 | status=UNAVAILABLE,8:0.01 (gRPC) | reset:0.01 | timeout:0.01 |
+             partial:0.01 | close=1011:0.01 | errors:0.01 | field:0.01
     stall    1s/10s: out for 1 s once in 10 s
 
-    WHERE is a path (/users) or a protocol (websocket); without it, an option is for everything.
+    WHERE is a path (/users, /mockforge.greeter.Greeter/SayHello) or a protocol (websocket); without it, an option is for all.
 
     Raises ChaosError.
     """
@@ -113,13 +113,22 @@ def _fault_text(text: str) -> tuple[str, dict[str, Any]]:
         if kind not in ("status", "close"):
             raise ChaosError(f"fault `{text}`: only status and close take codes")
         try:
-            value["codes"] = [int(code) for code in codes.split(",")]
+            value["codes"] = [_code(code, kind) for code in codes.split(",")]
         except ValueError:
-            example = "500,503" if kind == "status" else "1011,1012"
+            example = "500,503, or UNAVAILABLE of gRPC" if kind == "status" else "1011,1012"
             raise ChaosError(
                 f"fault `{text}`: `{codes}` is no list of {kind} codes", f"for example {example}"
             ) from None
     return kind, value
+
+
+def _code(text: str, kind: str) -> int:
+    """Raises ValueError."""
+    if kind == "close" or not text.strip()[:1].isalpha():
+        return int(text)
+    from loadgate.http2.grpc import code_named  # most targets start without
+
+    return int(code_named(text.strip()))
 
 
 def _value(key: str, item: str, text: str) -> float:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from loadgate.errors import LoadgateError, nearest
 from loadgate.target.chaos import CONTROL, NO_FAULTS, Chaos, Route, Seed, Stall, is_control
-from loadgate.target.faults import KINDS, CloseFault, Faults, Kind, PlainFault, StatusFault
+from loadgate.target.faults import KINDS, MOST_GRPC_CODE, CloseFault, Faults, Kind, PlainFault, StatusFault
 from loadgate.target.shapes import NO_LATENCY, SHAPES, Shape
 
 MOST_ROUTES: Final = 100
@@ -62,7 +62,7 @@ def from_plain(value: Any, seed: int) -> Chaos:
         seed=_convert(Seed, fields.get("seed", seed), "seed"),
         enabled=_convert(bool, fields.get("enabled", True), "enabled"),
         latency=_shape(fields["latency"], "latency") if "latency" in fields else NO_LATENCY,
-        faults=_faults(fields["faults"], "faults") if "faults" in fields else NO_FAULTS,
+        faults=_faults(fields["faults"], "faults", grpc=False) if "faults" in fields else NO_FAULTS,
         stall=_struct(Stall, fields["stall"], "stall") if fields.get("stall") is not None else None,
         routes=_routes(fields["routes"]) if "routes" in fields else {},
         protocols=_protocols(fields["protocols"]) if "protocols" in fields else {},
@@ -116,13 +116,42 @@ def _shape(value: Any, where: str) -> Shape:
     return _convert(kind, fields, where)
 
 
-def _faults(value: Any, where: str) -> Faults:
+def refuse_grpc_codes(faults: Faults | None, where: str) -> None:
+    """Raises ChaosError where a status of gRPC stands among those of HTTP."""
+    for code in () if faults is None else faults.status.codes:
+        if code <= MOST_GRPC_CODE:
+            raise ChaosError(
+                f"{where}.status.codes: {code} is a status of gRPC",
+                "give it to the protocol grpc or to a method's path; for all protocols, statuses of HTTP: 503 is UNAVAILABLE",
+            )
+
+
+def _faults(value: Any, where: str, *, grpc: bool) -> Faults:
+    """`grpc`: whether statuses of gRPC are allowed."""
     fields = _known(value, Faults.__struct_fields__, where)
+    if "status" in fields:
+        fields = {**fields, "status": _numbered(fields["status"], f"{where}.status")}
     parts = {kind: _struct(_FAULTS[kind], part, f"{where}.{kind}") for kind, part in fields.items()}
     try:
-        return Faults(**parts)  # type: ignore[arg-type]
+        faults = Faults(**parts)  # type: ignore[arg-type]
     except ValueError as error:
         raise ChaosError(f"{where}: {error}") from None
+    if not grpc:
+        refuse_grpc_codes(faults, where)
+    return faults
+
+
+def _numbered(value: Any, where: str) -> Any:
+    """A status fault with the names of gRPC's statuses as their numbers."""
+    codes = value.get("codes") if isinstance(value, dict) else None
+    if not isinstance(codes, list) or not any(isinstance(code, str) for code in codes):
+        return value
+    from loadgate.http2.grpc import code_named  # most targets start without
+
+    try:
+        return {**value, "codes": [int(code_named(code)) if isinstance(code, str) else code for code in codes]}
+    except ValueError as error:
+        raise ChaosError(f"{where}.codes: {error}") from None
 
 
 def _routes(value: Any) -> dict[str, Route]:
@@ -133,7 +162,7 @@ def _routes(value: Any) -> dict[str, Route]:
             raise ChaosError(f"{where}: a path begins with a slash", "for example /users")
         if is_control(path):
             raise ChaosError(f"{where}: {', '.join(CONTROL)} and what is below are never delayed nor broken")
-        routes[path] = _route(part, where)
+        routes[path] = _route(part, where, grpc=True)  # whose path it is, is known to `Control.check`
     if len(routes) > MOST_ROUTES:
         raise ChaosError(f"routes: {len(routes)} paths, at most {MOST_ROUTES} are allowed")
     return routes
@@ -142,7 +171,7 @@ def _routes(value: Any) -> dict[str, Route]:
 def _protocols(value: Any) -> dict[str, Route]:
     protocols: dict[str, Route] = {}
     for name, part in _known(value, KINDS, "protocols").items():
-        found = protocols[name] = _route(part, f"protocols.{name}")
+        found = protocols[name] = _route(part, f"protocols.{name}", grpc=name == "grpc")
         faults = NO_FAULTS if found.faults is None else found.faults
         for kind in Kind:
             if kind not in KINDS[name] and faults.of(kind).probability:
@@ -151,11 +180,11 @@ def _protocols(value: Any) -> dict[str, Route]:
     return protocols
 
 
-def _route(value: Any, where: str) -> Route:
+def _route(value: Any, where: str, *, grpc: bool) -> Route:
     fields = _known(value, Route.__struct_fields__, where)
     return Route(
         _shape(fields["latency"], f"{where}.latency") if "latency" in fields else None,
-        _faults(fields["faults"], f"{where}.faults") if "faults" in fields else None,
+        _faults(fields["faults"], f"{where}.faults", grpc=grpc) if "faults" in fields else None,
     )
 
 

@@ -21,7 +21,7 @@ import struct
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from loadgate.clock import Clock, Handle
 from loadgate.target.faults import Kind, Outcome
@@ -30,6 +30,7 @@ from loadgate.target.http.probes import BLOCK
 from loadgate.target.http.reply import Reply, empty_reply, error_reply
 from loadgate.target.http.request import MOST_BODY, Refusal, Request, RequestReader
 from loadgate.target.http.routes import Call, Routes
+from loadgate.target.listener import Guest
 from loadgate.target.metrics import Metrics, Tally
 
 MOST_QUEUED: Final = 32
@@ -44,15 +45,6 @@ UPGRADE_KINDS: Final = frozenset({Kind.STATUS})
 """A handshake fails by its status; the other faults are for the messages."""
 _ANSWERED: Final = frozenset({Kind.PARTIAL, Kind.ERRORS, Kind.FIELD})
 """The faults of requests that are carried out all the same, or answered by whoever knows the protocol."""
-
-
-class Guest(Protocol):
-    """A connection that a listener closes when it ends."""
-
-    transport: asyncio.Transport
-
-    def leave(self) -> None:
-        """Say goodbye and close."""
 
 
 @dataclass(slots=True)

@@ -6,15 +6,15 @@ they name, DELETE goes back to how the target was started. A configuration with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from loadgate.target.chaos import Chaos, Injector, injector
+from loadgate.target.chaos import Chaos, Injector, injector, is_below
 from loadgate.target.http.reply import Reply, error_reply, object_reply
 from loadgate.target.http.routes import Call, Routes
-from loadgate.target.settings import ChaosError, from_plain, merged, parse_json, to_plain
+from loadgate.target.settings import ChaosError, from_plain, merged, parse_json, refuse_grpc_codes, to_plain
 
 
 class Control:
@@ -26,6 +26,7 @@ class Control:
     def __init__(self, chaos: Chaos, now: Callable[[], float], protocols: frozenset[str]) -> None:
         self._now = now
         self._protocols = protocols
+        self._paths: list[str] = []
         self._original = chaos
         self.chaos = chaos
         self.injector: Injector | None = None
@@ -35,6 +36,10 @@ class Control:
         """Take `chaos` into effect from now on, with a fresh sequence of draws."""
         self.chaos = chaos
         self.injector = injector(chaos, self._now())
+
+    def add_paths(self, paths: Iterable[str]) -> None:
+        """Know of gRPC's methods, which no route of HTTP has."""
+        self._paths += paths
 
     def add_to(self, routes: Routes) -> None:
         def put(call: Call) -> Reply:
@@ -50,8 +55,10 @@ class Control:
 
     def check(self, chaos: Chaos, routes: Routes) -> None:
         """Raises ChaosError for an override that no request can ever match."""
-        for path in chaos.routes:
-            if not routes.covers(path):
+        for path, part in chaos.routes.items():
+            if routes.covers(path):
+                refuse_grpc_codes(part.faults, f"routes.{path}.faults")
+            elif not any(is_below(known, path) for known in self._paths):
                 raise ChaosError(f"routes.{path}: no route begins so", "for example /users or /users/7")
         for protocol in chaos.protocols:
             if protocol not in self._protocols:

@@ -9,9 +9,8 @@ from typing import Final
 from loadgate.clock import Clock, SystemClock
 from loadgate.errors import LoadgateError
 from loadgate.target.chaos import Chaos
-from loadgate.target.http.connection import Site
+from loadgate.target.http.connection import Connection, Site
 from loadgate.target.http.control import Control
-from loadgate.target.http.listener import HttpListener
 from loadgate.target.http.probes import add_health, add_index, add_probes
 from loadgate.target.http.resources import add_resources
 from loadgate.target.http.routes import Routes
@@ -19,15 +18,15 @@ from loadgate.target.listener import Listener
 from loadgate.target.metrics import Metrics
 from loadgate.target.tables import Tables
 
-USUAL_PORTS: Final = {"http": 3000, "websocket": 3001, "graphql": 4000}
+USUAL_PORTS: Final = {"http": 3000, "websocket": 3001, "graphql": 4000, "grpc": 50051}
 """By protocol, in the order in which they are announced."""
 
 
 class HttpTarget:
     """The embedded target. `start` it, use `url` and `urls`, `close` it; all on one event loop.
 
-    HTTP is always served. `protocols` are those of `USUAL_PORTS` that are too, each on a port of its own and on that of
-    HTTP. All draw delays and faults from one sequence. `chaos.seed` is the seed of the data too.
+    HTTP is always served. `protocols` are those of `USUAL_PORTS` that are too, each on a port of its own and, but for gRPC, on
+    that of HTTP. All draw delays and faults from one sequence. `chaos.seed` is the seed of the data too.
 
     Raises ChaosError for an override that fits no route or protocol, LoadgateError for GraphQL without graphql-core.
     """
@@ -42,7 +41,7 @@ class HttpTarget:
         add_probes(http.routes, self._metrics)
         add_resources(http.routes, tables)
         self._control.add_to(http.routes)
-        self._listeners: dict[str, Listener] = {"http": HttpListener(http)}
+        self._listeners: dict[str, Listener] = {"http": _listener(http)}
         if "websocket" in protocols:
             from loadgate.target.websocket.echo import add_echo
 
@@ -50,7 +49,7 @@ class HttpTarget:
             add_health(own.routes)
             for site in (http, own):
                 add_echo(site)
-            self._listeners["websocket"] = HttpListener(own, "ws", "/ws")
+            self._listeners["websocket"] = _listener(own, "ws", "/ws")
         if "graphql" in protocols:
             try:
                 from loadgate.target.graphql.service import GraphqlService
@@ -66,7 +65,14 @@ class HttpTarget:
             service = GraphqlService(tables, self._clock)
             for site in (http, own):
                 service.add_to(site)
-            self._listeners["graphql"] = HttpListener(own, "http", "/graphql")
+            self._listeners["graphql"] = _listener(own, "http", "/graphql")
+        if "grpc" in protocols:
+            from loadgate.target.grpc.connection import Connection as GrpcConnection
+            from loadgate.target.grpc.site import make_site
+
+            calls = make_site(self._metrics, self._control, self._clock)
+            self._control.add_paths(calls.paths)
+            self._listeners["grpc"] = Listener(lambda: GrpcConnection(calls), calls.connections, "grpc")
         add_index(http.routes)
         self._control.check(chaos, http.routes)
 
@@ -104,3 +110,7 @@ class HttpTarget:
     def _new_site(self) -> Site:
         metrics = self._metrics
         return Site(Routes(metrics), metrics, self._control, self._clock, metrics.tally("ANY", "(refused)"))
+
+
+def _listener(site: Site, scheme: str = "http", path: str = "") -> Listener:
+    return Listener(lambda: Connection(site), site.connections, scheme, path)
