@@ -1,15 +1,20 @@
-"""Checks, groups and the metrics an author made: what a run measured besides its steps."""
+"""Checks, groups, sessions and the metrics an author made: what a run measured besides its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from loadgate.measure.metric import BUILTIN, Kind
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally, merge_into
 from loadgate.record.run import Run
 
-_KEPT_APART = "group_duration"
+_GROUPS: Final = "group_duration"
+OF_SESSIONS: Final = frozenset(
+    {"ws_sessions", "ws_connecting", "ws_session_duration", "ws_ping", "ws_msgs_sent", "ws_msgs_received"}
+)
+"""What is measured of a WebSocket session and of no step in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +51,17 @@ def check_rows(run: Run) -> tuple[CheckRow, ...]:
 
 
 def measure_rows(run: Run) -> tuple[MeasureRow, ...]:
-    """Groups, then the author's own metrics, in the order they were first met."""
-    names: dict[tuple[bool, str], int] = {}
+    """Groups, then what is known of sessions, then the author's own metrics, in the order they were first met."""
+    names: dict[tuple[int, str], int] = {}
     tallies: dict[int, Tally] = {}
-    units: dict[tuple[bool, str], str] = {}
+    units: dict[tuple[int, str], str] = {}
     for series in run.series:
         metric = series.metric
-        own = metric.name not in BUILTIN
-        if series.total is None or not (own or metric.name == _KEPT_APART):
+        group, own = metric.name == _GROUPS, metric.name not in BUILTIN
+        if series.total is None or not (own or group or metric.name in OF_SESSIONS):
             continue
-        key = (own, metric.name if own else f"group {series.tags.get('group', '').removeprefix('::')}")
+        name = f"group {series.tags.get('group', '').removeprefix('::')}" if group else metric.name
+        key = (0 if group else 2 if own else 1, name)
         units[key] = metric.unit
         merge_into(tallies, names.setdefault(key, len(names)), series.total)
     return tuple(

@@ -11,7 +11,7 @@ from loadgate.report.ending import ending_lines
 from loadgate.report.faults import FaultRow
 from loadgate.report.figures import figure, length, time_scale
 from loadgate.report.limits import LimitRow
-from loadgate.report.measures import CheckRow, MeasureRow
+from loadgate.report.measures import OF_SESSIONS, CheckRow, MeasureRow
 from loadgate.report.model import Report
 from loadgate.report.repeated import repeated_lines
 from loadgate.report.resources import resource_lines
@@ -109,7 +109,8 @@ def _steps(report: Report, width: int) -> list[Line]:
     if not report.loaded:
         return []
     if not report.totals:
-        return [[("  nothing was measured", Ink.BAD)]]
+        unasked = any(row.name in OF_SESSIONS for row in report.measures)  # sessions that only listened
+        return [] if unasked else [[("  nothing was measured", Ink.BAD)]]
     shown = [row for row in report.steps if row.rank < MOST_STEPS]
     many = len(report.steps) > 1
     rows = [*shown, *(report.totals if many else ())]
