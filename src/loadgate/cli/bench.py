@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,25 +48,7 @@ _repeats = partial(_option, section="Repetition")
 @_repeats("--time", metavar="TIME", help="But no longer than this for one figure. [default: 1m]")
 @seed_option
 @result_options
-def bench(
-    script: Path | None,
-    config: Path | None,
-    commands: tuple[str, ...],
-    start: str | None,
-    url: str | None,
-    ready: str | None,
-    starts: int | None,
-    request: str | None,
-    size_request: str | None,
-    sizes: tuple[int, ...],
-    rates: tuple[str, ...],
-    vus: int | None,
-    duration: str | None,
-    interval: str | None,
-    time: str | None,
-    seed: int | None,
-    results: ResultFlags,
-) -> int:
+def bench(results: ResultFlags, **given: Any) -> int:
     """Measure how a program starts, what it weighs, how it answers by size, and how fast functions and commands are.
 
     Everything is repeated until it is known well enough, or time is up. With no configuration at all this measures
@@ -75,26 +58,7 @@ def bench(
     from loadgate.plan import working_folder
 
     home = working_folder()
-    flags = BenchFlags(
-        script=script,
-        config=config,
-        url=url,
-        start=start,
-        ready=ready,
-        starts=starts,
-        request=request,
-        sizes=sizes,
-        size_request=size_request,
-        rates=rates,
-        vus=vus,
-        duration=duration,
-        commands=commands,
-        interval=interval,
-        time=time,
-        budgets=results.budgets,
-        seed=seed,
-    )
-    plan = make_bench_plan(flags, os.environ)
+    plan = make_bench_plan(BenchFlags(**given, budgets=results.budgets), os.environ)
 
     from loadgate.bench.suite import Suite
     from loadgate.record.file import RunFile

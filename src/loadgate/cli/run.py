@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -50,27 +50,7 @@ _result = partial(_option, section="Results")
     help="One more limit: 'http_req_duration: p(95)<500ms'. Repeatable.",
 )
 @result_options
-def run(
-    what: str | None,
-    config: Path | None,
-    seed: int | None,
-    url: str | None,
-    method: str | None,
-    headers: tuple[str, ...],
-    body: str | None,
-    start: str | None,
-    ready: str | None,
-    watch: str | None,
-    vus: int | None,
-    duration: str | None,
-    rate: str | None,
-    stages: tuple[str, ...],
-    iterations: int | None,
-    max_vus: int | None,
-    warmup: str | None,
-    thresholds: tuple[str, ...],
-    results: ResultFlags,
-) -> int:
+def run(results: ResultFlags, **given: Any) -> int:
     """Load a service, judge what was measured, and leave with an exit code a CI job can act on.
 
     With no configuration at all this starts Loadgate's own target and runs a short standard test on it.
@@ -79,28 +59,7 @@ def run(
     from loadgate.plan import make_plan, working_folder
 
     home = working_folder()
-    flags = Flags(
-        what=what,
-        config=config,
-        url=url,
-        method=method,
-        headers=headers,
-        body=body,
-        start=start,
-        ready=ready,
-        watch=watch,
-        vus=vus,
-        duration=duration,
-        rate=rate,
-        stages=stages,
-        iterations=iterations,
-        max_vus=max_vus,
-        warmup=warmup,
-        thresholds=thresholds,
-        seed=seed,
-        budgets=results.budgets,
-    )
-    plan = make_plan(flags, os.environ)
+    plan = make_plan(Flags(**given, budgets=results.budgets), os.environ)
     with ExitStack() as stack:
         embedded = None
         if plan.embedded:
