@@ -1,7 +1,8 @@
-"""One HTTP/2 connection to a gRPC server: the hot path, and all that HTTP/2 asks of a client besides.
+"""One HTTP/2 connection to a gRPC server: the hot path of calls and their replies.
 
 Replies are known by the bytes of their header blocks: the peer is told to use no dynamic table, so equal bytes are equal
-fields (`head.py`). How calls are sent is in `sender.py`, how they become late in `deadlines.py`.
+fields (`head.py`). How calls are sent is in `sender.py`, what a server says
+besides replies in `control.py`.
 
 Windows are announced large enough that no ordinary reply waits for us, and opened again when half of one is used. What a
 scenario does not read of a stream holds that stream's window shut, never the connection's.
@@ -15,15 +16,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from loadgate.clients.base import ErrorKind, ExchangeError
-from loadgate.clients.deadlines import SLACK, Deadlines
-from loadgate.clients.grpc.call import MOST_REFUSALS, MOST_TRIES, Call
+from loadgate.clients.deadlines import Deadlines
+from loadgate.clients.grpc.call import Call
+from loadgate.clients.grpc.control import control
 from loadgate.clients.grpc.plain import PlainReply
 from loadgate.clients.grpc.sender import Sender
-from loadgate.clients.grpc.status import Code, code_of_reset
+from loadgate.clients.grpc.status import Code
 from loadgate.clients.grpc.step import Step
 from loadgate.clients.transport import ConnectMarks, Origin, describe
-from loadgate.http2 import ACK, END_STREAM, PREFACE, ErrorCode, Frame, FrameReader, Http2Error, Kind, Setting, frames
-from loadgate.http2.errors import code_name
+from loadgate.http2 import END_STREAM, PREFACE, ErrorCode, Frame, FrameReader, Http2Error, Kind, Setting, frames
 
 if TYPE_CHECKING:
     from loadgate.clients.grpc.channel import Channel
@@ -58,7 +59,6 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_channel",
         "_closed",
         "_deadlines",
         "_early",
@@ -69,24 +69,25 @@ class Connection(asyncio.Protocol):
         "_rest",
         "_taken",
         "_transport",
-        "_write",
         "calls",
+        "channel",
         "draining",
         "marks",
         "most",
         "origin",
         "sender",
         "settled",
+        "write",
     )
 
     def __init__(self, channel: Channel, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
-        self._channel = channel
+        self.channel = channel
         self._loop = loop
         self._heads = channel.stack.heads
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self.sender = Sender()
-        self._write = self.sender.write
+        self.write = self.sender.write
         self._closed = False
         self._early: list[bytes] | None = []
         self._next = 1
@@ -116,7 +117,7 @@ class Connection(asyncio.Protocol):
             raise ExchangeError(ErrorKind.TLS, f"{self.origin}: the server did not agree to HTTP/2 (ALPN)")
         self._transport = transport
         self.sender.use(transport, tls=tls is not None)
-        self._write(_GREETING)
+        self.write(_GREETING)
         early, self._early = self._early, None
         if early:
             self.data_received(b"".join(early))
@@ -136,7 +137,7 @@ class Connection(asyncio.Protocol):
         for call in list(self.calls.values()):
             call.drop()
         self.calls.clear()
-        self._shut()
+        self.shut()
 
     def _end(self, kind: ErrorKind, text: str) -> None:
         """The connection is of no use any more, nor is any call on it."""
@@ -145,15 +146,15 @@ class Connection(asyncio.Protocol):
         if not self.settled.done():
             self.settled.set_exception(ExchangeError(kind, text))
             self.settled.exception()  # whoever opened it may be gone
-        self._shut()
+        self.shut()
         for call in calls:
             begun = kind is ErrorKind.RESET and call.head is not None
             call.fail(ErrorKind.CUT if begun else kind, text)
-        self._channel.pump()
+        self.channel.pump()
 
-    def _shut(self) -> None:
+    def shut(self) -> None:
         self._closed = self.draining = True
-        self._channel.forget(self)
+        self.channel.forget(self)
         self.sender.close()
         self._deadlines.stop()
         if self._rest is not None:
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
     def _give_up(self, error: Http2Error) -> None:
         """The server broke HTTP/2: tell it, and fail what is under way."""
         if not self._closed:
-            self._write(frames.goaway(0, error.code))
+            self.write(frames.goaway(0, error.code))
         if self.settled.done():
             self._end(ErrorKind.PROTOCOL, f"HTTP/2: {error}")
         else:
@@ -178,7 +179,7 @@ class Connection(asyncio.Protocol):
         stream = self._next
         self._next = stream + 2
         if stream >= _LAST_STREAM - 2:
-            self._retire()
+            self.retire()
         call.stream = stream
         call.tries += 1
         self.calls[stream] = call
@@ -191,22 +192,22 @@ class Connection(asyncio.Protocol):
     def cancel(self, call: Call, code: int = ErrorCode.CANCEL) -> None:
         """Take a call off, and tell the server. Whoever does this ends the call."""
         if self.calls.get(call.stream) is call:
-            self._write(frames.reset(call.stream, code))
-            self._remove(call)
+            self.write(frames.reset(call.stream, code))
+            self.remove(call)
 
-    def _remove(self, call: Call) -> None:
+    def remove(self, call: Call) -> None:
         """Off the books; the place it leaves may be another's."""
         del self.calls[call.stream]
         self.sender.forget(call)
         if self.draining and not self.calls:
-            self._shut()
-        if self._channel.waiting:
-            self._channel.pump_soon()
+            self.shut()
+        if self.channel.waiting:
+            self.channel.pump_soon()
 
     def read_on(self, call: Call) -> None:
         """A scenario has read what it was slow to read: the server may send more."""
         if call.taken >= STREAM_WINDOW // 2 and self.calls.get(call.stream) is call:
-            self._write(frames.window_update(call.stream, call.taken))
+            self.write(frames.window_update(call.stream, call.taken))
             call.taken = 0
 
     # -- receiving
@@ -237,7 +238,7 @@ class Connection(asyncio.Protocol):
                 elif kind == 0:
                     self._data(flags, stream, payload, size, now)
                 else:
-                    self._control(kind, flags, stream, payload, now)
+                    control(self, kind, flags, stream, payload, now)
                 if self._closed:
                     return
             if self._reader.failure is not None:
@@ -258,12 +259,12 @@ class Connection(asyncio.Protocol):
         message = data[reply.begin : size - reply.tail]
         self._taken += len(message)
         if self._taken >= CONNECTION_WINDOW // 2:
-            self._write(frames.window_update(0, self._taken))
+            self.write(frames.window_update(0, self._taken))
             self._taken = 0
         if self.draining and not self.calls:
-            self._shut()
-        if self._channel.waiting:
-            self._channel.pump_soon()
+            self.shut()
+        if self.channel.waiting:
+            self.channel.pump_soon()
         call.finish_plain(reply, message, size, now)
         return True
 
@@ -280,7 +281,7 @@ class Connection(asyncio.Protocol):
         head = self._heads.get(block) or self._heads.read(block)
         call = self.calls.get(stream)
         if call is None:
-            self._late(Kind.HEADERS, stream)
+            self.of_no_call(Kind.HEADERS, stream)
             return
         call.received += size + 9
         if flags & END_STREAM:
@@ -290,7 +291,7 @@ class Connection(asyncio.Protocol):
             call.finish(head, now)
         elif call.head is not None or not head.status:
             what = "a second header block that does not end its stream" if call.head else "a reply without :status"
-            self._break(call, ErrorKind.PROTOCOL, what, now)
+            self.break_off(call, ErrorKind.PROTOCOL, what, now)
         elif head.status >= 200:  # interim replies are not yet the reply
             call.head = head
             call.first = now
@@ -300,23 +301,23 @@ class Connection(asyncio.Protocol):
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "DATA before SETTINGS")
         self._taken += size
         if self._taken >= CONNECTION_WINDOW // 2:
-            self._write(frames.window_update(0, self._taken))
+            self.write(frames.window_update(0, self._taken))
             self._taken = 0
         call = self.calls.get(stream)
         if call is None:
-            self._late(Kind.DATA, stream)
+            self.of_no_call(Kind.DATA, stream)
             return
         call.received += size + 9
         call.taken += size
         if call.taken > STREAM_WINDOW:
             raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, f"more DATA than the window of stream {stream} allows")
         if call.head is None:
-            self._break(call, ErrorKind.PROTOCOL, "DATA before the header block of the reply", now)
+            self.break_off(call, ErrorKind.PROTOCOL, "DATA before the header block of the reply", now)
             return
         try:
             wanted = call.take(payload)
         except ExchangeError as error:
-            self._break(call, error.kind, str(error), now)
+            self.break_off(call, error.kind, str(error), now)
             return
         if flags & END_STREAM:
             self._ended(call)
@@ -327,108 +328,33 @@ class Connection(asyncio.Protocol):
     def _ended(self, call: Call) -> None:
         """The server's side of a stream ended; ours is given up if it has not."""
         if call.at <= len(call.outgoing):
-            self._write(frames.reset(call.stream, ErrorCode.CANCEL))
-        self._remove(call)
+            self.write(frames.reset(call.stream, ErrorCode.CANCEL))
+        self.remove(call)
 
-    def _break(self, call: Call, kind: ErrorKind, text: str, now: float) -> None:
+    def break_off(self, call: Call, kind: ErrorKind, text: str, now: float) -> None:
         self.cancel(call, ErrorCode.PROTOCOL_ERROR if kind is ErrorKind.PROTOCOL else ErrorCode.CANCEL)
         call.fail(kind, text, now)
 
-    def _late(self, kind: Kind, stream: int) -> None:
+    def of_no_call(self, kind: Kind, stream: int) -> None:
         """A frame of a stream that has no call: it was given up, or never was."""
         if not stream % 2 or stream >= self._next:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{kind.name} on stream {stream}, which was never opened")
 
-    def _control(self, kind: int, flags: int, stream: int, payload: bytes, now: float) -> None:
-        if not self.settled.done() and kind != Kind.SETTINGS:
-            raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{Kind(kind).name} before SETTINGS")
-        if kind == Kind.WINDOW_UPDATE:
-            self._widen(stream, frames.number(payload) & 0x7FFF_FFFF, now)
-        elif kind == Kind.PING:
-            if not flags & ACK:
-                self._write(frames.ping(payload, ack=True))
-        elif kind == Kind.SETTINGS:
-            if not flags & ACK:
-                self._settle(payload)
-        elif kind == Kind.RST_STREAM:
-            self._reset(stream, frames.number(payload), now)
-        elif kind == Kind.GOAWAY:
-            self._leave(payload, now)
-        else:
-            raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{Kind(kind).name}, which was not allowed")
+    # -- what `control` does
 
-    def _settle(self, payload: bytes) -> None:
-        for name, value in frames.read_settings(payload):
-            if name == Setting.INITIAL_WINDOW_SIZE:
-                self.sender.resize(value, self.calls.values())
-            elif name == Setting.MAX_FRAME_SIZE:
-                self.sender.largest = value
-            elif name == Setting.MAX_CONCURRENT_STREAMS:
-                self.most = value
-        self._write(frames.SETTINGS_ACK)
-        if not self.settled.done():
-            self.settled.set_result(None)
-        else:
-            self.sender.flush_blocked()
-            self._channel.pump()
-
-    def _widen(self, stream: int, more: int, now: float) -> None:
-        call = self.calls.get(stream)
-        if stream and call is None:
-            self._late(Kind.WINDOW_UPDATE, stream)
-            return
-        window = call.window if call is not None else self.sender.window
-        if not more or window + more > frames.LARGEST_WINDOW:
-            what = "a WINDOW_UPDATE of 0" if not more else "a WINDOW_UPDATE beyond the largest window"
-            if call is None:
-                raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR if more else ErrorCode.PROTOCOL_ERROR, what)
-            self._break(call, ErrorKind.PROTOCOL, what, now)
-        else:
-            self.sender.widen(call, more)
-
-    def _reset(self, stream: int, code: int, now: float) -> None:
-        call = self.calls.get(stream)
-        if call is None:
-            self._late(Kind.RST_STREAM, stream)
-            return
-        self._remove(call)
-        if code == ErrorCode.REFUSED_STREAM and call.repeatable(MOST_REFUSALS):
-            if self._rest is None:
-                self._rest = self._loop.call_later(_REST, self._rested)
-            self._channel.resend(call)
-        elif code == ErrorCode.CANCEL and now >= call.deadline - SLACK:
-            call.late(now)  # servers see the deadline too, and may be first
-        else:
-            kind = ErrorKind.RESET if call.head is None else ErrorKind.CUT
-            call.fail(kind, f"the server reset the stream: {code_name(code)}", now, code=code_of_reset(code))
+    def rest(self) -> None:
+        """Start nothing for a moment: the server has just refused a call."""
+        if self._rest is None:
+            self._rest = self._loop.call_later(_REST, self._rested)
 
     def _rested(self) -> None:
         self._rest = None
-        self._channel.pump()
+        self.channel.pump()
 
-    def _leave(self, payload: bytes, now: float) -> None:
-        """GOAWAY: what the server did not look at goes over another connection, the rest is finished here."""
-        last, code, said = frames.read_goaway(payload)
-        self._retire()
-        text = f"the server closes the connection (GOAWAY, {code_name(code)}"
-        text += f": {said.decode('utf-8', 'replace')})" if said else ")"
-        for stream in [stream for stream in self.calls if stream > last]:
-            call = self.calls.get(stream)
-            if call is None:
-                continue
-            self.sender.forget(call)
-            del self.calls[stream]
-            if call.repeatable(MOST_TRIES):
-                self._channel.resend(call)
-            else:
-                call.fail(ErrorKind.RESET, text, now)
-        if not self.calls:
-            self._shut()
-        self._channel.pump()
-
-    def _retire(self) -> None:
+    def retire(self) -> None:
+        """Start nothing more here."""
         self.draining = True
-        self._channel.retire(self)
+        self.channel.retire(self)
 
     # -- those that take too long
 

@@ -13,11 +13,13 @@ from struct import Struct
 from typing import Final
 
 from loadgate.clients.grpc.call import Call
-from loadgate.http2 import END_STREAM, frames
+from loadgate.http2 import END_STREAM, ErrorCode, Http2Error, frames
 
 _NO_TABLE: Final = b"\x20"
 """Begins the first header block: our table has size 0, whatever the server allows (RFC 7541 section 4.2)."""
 _LARGE: Final = 64 * 1024
+_MOST_UNREAD: Final = 64 * 1024
+"""Bytes of answers that wait for a server to read."""
 _pack_stream = Struct(">I").pack
 _pack_data_head = Struct(">HBBB").pack
 
@@ -25,12 +27,13 @@ _pack_data_head = Struct(">HBBB").pack
 class Sender:
     """The sending side of a connection. `window` is the connection's, `initial` that of a stream at its beginning (bytes)."""
 
-    __slots__ = ("_blocked", "_fd", "_queued", "_transport", "initial", "largest", "window")
+    __slots__ = ("_blocked", "_fd", "_queued", "_transport", "_unread", "initial", "largest", "window")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._fd = -1
         self._queued = False
+        self._unread = 0
         self._blocked: dict[Call, None] = {}
         self.initial = self.window = frames.DEFAULT_WINDOW
         self.largest = frames.DEFAULT_FRAME_SIZE
@@ -73,6 +76,17 @@ class Sender:
         if self._transport is not None:
             self._queued = True
             self._transport.write(data)
+
+    def answer(self, data: bytes) -> None:
+        """Write what the server asked for. Raises Http2Error where it asks on and on and reads nothing, which would fill the
+        memory.
+        """
+        if not self._queued or self._transport is None or not self._transport.get_write_buffer_size():
+            self._unread = 0
+        self._unread += len(data)
+        if self._unread > _MOST_UNREAD:
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "more and more to answer, by a server that reads no answer")
+        self.write(data)
 
     # -- calls
 
