@@ -13,7 +13,7 @@ import uvloop
 from loadgate.target.http.server import HttpTarget
 from loadgate.target.settings import from_plain
 
-PROTOCOLS = ("websocket", "graphql")
+PROTOCOLS = ("websocket", "graphql", "grpc")
 _PATIENCE = 10.0
 
 

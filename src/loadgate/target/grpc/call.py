@@ -10,15 +10,15 @@ Rules:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from loadgate.clock import Handle
 from loadgate.http2 import ErrorCode, frames
-from loadgate.http2.grpc import CODES, PREFIX, Code, Deframer, TooLarge, code_of_http, prefixed, read_prefix, unpacked
+from loadgate.http2.grpc import CODES, Code, code_of_http, prefixed
 from loadgate.target.faults import KINDS, Kind, Outcome
 from loadgate.target.grpc.head import Head
+from loadgate.target.grpc.intake import Intake
 from loadgate.target.grpc.method import Failure, Method
 from loadgate.target.grpc.outbox import Flow
 from loadgate.target.grpc.reply import HEAD, OK, marks, trailers
@@ -26,19 +26,12 @@ from loadgate.target.grpc.reply import HEAD, OK, marks, trailers
 if TYPE_CHECKING:
     from loadgate.target.grpc.connection import Connection
 
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a message that are taken; as gRPC's own servers have it."""
 WINDOW: Final = 256 * 1024
 """Bytes of a request that may be on their way; announced to clients."""
-MOST_HELD: Final = 64 * 1024 * 1024
-"""Bytes that are kept for all calls of a connection, of requests that are not answered and replies that are not taken."""
-_OVERHEAD: Final = 64
-"""What a message counts beside its bytes."""
-_PASSED: Final = "the deadline has passed"
 
 
 class Call(Flow):
-    """One stream that is open. `held` is the bytes of its request that are kept."""
+    """One stream that is open."""
 
     __slots__ = (
         "_alarm",
@@ -46,13 +39,10 @@ class Call(Flow):
         "_coming",
         "_connection",
         "_deadline",
-        "_deframer",
-        "_delay",
-        "_encoding",
         "_fault",
         "_finished",
         "_head",
-        "_messages",
+        "_intake",
         "_method",
         "_opened",
         "_ready",
@@ -63,22 +53,17 @@ class Call(Flow):
         "_talk",
         "_timer",
         "_whole",
-        "held",
     )
 
     def __init__(self, connection: Connection, stream: int, window: int, method: Method, head: Head) -> None:
         super().__init__(stream, window)
         self._connection = connection
         self._method = method
-        self._encoding = head.encoding
-        self._messages: deque[bytes] = deque()
-        self._deframer: Deframer | None = None
+        self._intake = Intake(connection.ledger, head.encoding, single=method.single)
         self._taken = 0  # bytes of the window that are used
-        self.held = 0
         self._whole = False  # the client has ended its side
         self._started = connection.site.clock.now()
         self._deadline = 0.0 if head.timeout is None else self._started + head.timeout
-        self._delay = 0.0
         self._fault: Outcome | None = None
         self._head = HEAD
         self._opened = False  # the head of the reply is sent
@@ -109,11 +94,7 @@ class Call(Flow):
         if self._finished or self._silent:
             return
         try:
-            if end and self._deframer is None and _is_message(data):
-                # what comes nearly always: one message in one frame
-                self._accept(0, data[PREFIX:])
-            elif data or self._deframer is not None:
-                self._cut(data)
+            self._intake.feed(data, end=end)
         except Failure as failure:
             self.end(failure.code, str(failure))
             return
@@ -136,47 +117,7 @@ class Call(Flow):
             self._alarm = self._connection.site.clock.call_at(self._deadline, self._too_late)
 
     def _too_late(self) -> None:
-        self.end(Code.DEADLINE_EXCEEDED, _PASSED)
-
-    def _cut(self, data: bytes) -> None:
-        """Raises Failure."""
-        if self._deframer is None:
-            self._deframer = Deframer(LARGEST)
-        deframer = self._deframer
-        before = deframer.pending
-        try:
-            found = deframer.feed(data)
-        except TooLarge as error:
-            raise Failure(Code.RESOURCE_EXHAUSTED, str(error)) from None
-        self._hold(deframer.pending - before)
-        for flag, message in found:
-            self._accept(flag, message)
-        if self._whole and deframer.pending:
-            raise Failure(Code.INTERNAL, "the request ends within a message")
-
-    def _accept(self, flag: int, message: bytes) -> None:
-        """Raises Failure."""
-        if flag:
-            message = _unpacked(flag, message, self._encoding)
-        if self._method.single and self._messages:
-            raise Failure(Code.UNIMPLEMENTED, "this method takes one message, and there is a second")
-        self._messages.append(message)
-        self._hold(len(message) + _OVERHEAD)
-
-    def _hold(self, more: int) -> None:
-        """Raises Failure when too much is kept."""
-        self.held += more
-        connection = self._connection
-        connection.held += more
-        if connection.held + connection.outbox.waiting > MOST_HELD:
-            raise Failure(Code.RESOURCE_EXHAUSTED, f"more than {MOST_HELD:,} bytes of this connection wait")
-
-    def _release(self) -> None:
-        """Nothing of the request is needed any more."""
-        self._connection.held -= self.held
-        self.held = 0
-        self._messages.clear()
-        self._deframer = None
+        self.end(Code.DEADLINE_EXCEEDED, "the deadline has passed")
 
     def _widen(self) -> None:
         """Let the client send more, when half of its window is used."""
@@ -188,7 +129,7 @@ class Call(Flow):
 
     def _begin(self) -> None:
         method, site = self._method, self._connection.site
-        if method.single and not self._messages:
+        if method.single and not self._intake.messages:
             self.end(Code.UNIMPLEMENTED, "this method takes one message, and there is none")
             return
         injector = site.control.injector
@@ -201,7 +142,7 @@ class Call(Flow):
             fault = None
         if fault is not None:
             site.metrics.faults[fault.kind] += 1
-        self._delay, self._fault = delay, fault
+        self._fault = fault
         if delay or fault is not None:
             self._head = HEAD + marks(delay, fault)
         if delay:
@@ -226,7 +167,7 @@ class Call(Flow):
             if fault.kind is Kind.TIMEOUT:
                 self._silent = True
                 self._rest()
-                self._release()
+                self._intake.clear()
                 return
         if self._talk is not None:
             self._respond()
@@ -239,11 +180,11 @@ class Call(Flow):
         answer = self._method.answer
         assert answer is not None
         try:
-            reply = answer(list(self._messages))
+            reply = answer(list(self._intake.messages))
         except Failure as failure:
             self.end(failure.code, str(failure))
             return
-        self._release()
+        self._intake.clear()
         if not isinstance(reply, bytes):
             self._replies = iter(reply)
             self._began = self._connection.site.clock.now()
@@ -277,14 +218,10 @@ class Call(Flow):
     def _respond(self) -> None:
         """Answer the messages that have come, as far as the client takes the answers."""
         assert self._talk is not None
-        messages = self._messages
+        messages = self._intake.messages
         while messages and self._ready and not self.waiting and not self._finished:
-            message = messages.popleft()
-            size = len(message) + _OVERHEAD
-            self.held -= size
-            self._connection.held -= size
             try:
-                reply = self._talk(message)
+                reply = self._talk(self._intake.take())
             except Failure as failure:
                 self.end(failure.code, str(failure))
                 return
@@ -325,7 +262,7 @@ class Call(Flow):
     def _finish(self) -> None:
         self._finished = True
         self._rest()
-        self._release()
+        self._intake.clear()
 
     def _behind(self) -> bytes:
         """Tells a client that is still sending that nobody needs it (RFC 9113 section 8.1)."""
@@ -362,27 +299,3 @@ class Call(Flow):
         """As `drop`, by our own will."""
         self._finish()
         self._connection.outbox.forget(self)
-
-
-def _is_message(data: bytes) -> bool:
-    """Whether this is exactly one message that is not compressed."""
-    if len(data) < PREFIX:
-        return False
-    flag, size = read_prefix(data)
-    return not flag and size == len(data) - PREFIX
-
-
-def _unpacked(flag: int, message: bytes, encoding: str) -> bytes:
-    """Raises Failure (gRPC's `compression.md`)."""
-    if flag != 1:
-        raise Failure(Code.INTERNAL, f"a message with the flag {flag}")
-    if encoding == "identity":
-        raise Failure(Code.INTERNAL, "a compressed message, but grpc-encoding does not say how")
-    if encoding != "gzip":
-        raise Failure(Code.UNIMPLEMENTED, f"messages compressed as {encoding[:40]} are not read here, gzip is")
-    try:
-        return unpacked(message, LARGEST)
-    except TooLarge as error:
-        raise Failure(Code.RESOURCE_EXHAUSTED, str(error)) from None
-    except ValueError as error:
-        raise Failure(Code.INTERNAL, str(error)) from None

@@ -19,6 +19,7 @@ from loadgate.http2 import ACK, END_STREAM, PREFACE, Decoder, ErrorCode, Frame, 
 from loadgate.http2 import frames as wire
 from loadgate.target.grpc.call import WINDOW, Call
 from loadgate.target.grpc.head import LARGEST_LIST, Head, Malformed
+from loadgate.target.grpc.intake import Ledger
 from loadgate.target.grpc.outbox import Outbox
 from loadgate.target.grpc.site import GrpcSite
 
@@ -40,7 +41,7 @@ _LINGER: Final = 1.0
 
 
 class Connection(asyncio.Protocol):
-    """The protocol of one accepted connection. `held` is the bytes of requests that are kept for all its calls."""
+    """The protocol of one accepted connection."""
 
     __slots__ = (
         "_batch",
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         "_preface",
         "_reader",
         "_taken",
-        "held",
+        "ledger",
         "outbox",
         "site",
         "transport",
@@ -63,8 +64,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, site: GrpcSite) -> None:
         self.site = site
-        self.held = 0
         self.outbox = Outbox(self.write)
+        self.ledger = Ledger(self.outbox)
         self._preface = PREFACE  # what of it has not come
         self._greeted = False  # its settings have come
         self._reader = FrameReader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from loadgate.http2 import END_HEADERS, END_STREAM, ErrorCode, Http2Error, Kind, frames
@@ -12,7 +13,7 @@ _NO_TABLE: Final = b"\x20"
 """Begins the first header block: our table has size 0, whatever the client allows (RFC 7541 section 4.2)."""
 _MOST_FRAME: Final = 64 * 1024
 """Bytes of one frame, so that no stream has the connection to itself for long."""
-_head_of = frames.head
+_head_of = lru_cache(1024)(frames.head)
 
 
 class Flow:

@@ -67,6 +67,8 @@ def whole(number: int, value: int) -> bytes:
 
 
 def _number(value: int) -> bytes:
+    if value < 0x80:
+        return b"%c" % value
     found = bytearray()
     while value > 0x7F:
         found.append(value & 0x7F | 0x80)
@@ -77,6 +79,8 @@ def _number(value: int) -> bytes:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """The number at `at`, and where it ends."""
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = 0
     for shift, octet in enumerate(data[at : at + _LARGEST_VARINT]):
         value |= (octet & 0x7F) << (7 * shift)
