@@ -127,8 +127,8 @@ def measure(
         with under_way(output):
             return one.run()
 
+    first = make(output, home / results.out)
     with closing(Against(gate, results.store, results.baseline, strict=results.strict)) as against:
-        first = make(output, home / results.out)
         finished = measured(first)
         fresh = count(1)
 
