@@ -11,7 +11,7 @@ import pytest
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.grpc import GrpcClient, GrpcReply
-from loadgate.http2 import ErrorCode, FrameReader, Kind, Setting, frames
+from loadgate.http2 import ErrorCode, Frame, FrameReader, Kind, Setting, frames
 from tests.clients.test_grpc_failures import METHOD, answered, pointed
 from tests.support.grpc_talk import GrpcTalk, assert_error, grpc_talk
 from tests.support.h2_server import HEADERS, OK, Action, Asked, H2Server, head, message, trailers, whole
@@ -102,7 +102,8 @@ def test_a_server_that_allows_no_stream_yet_is_waited_for() -> None:
             pointed(here, server)
             user = here.user()
             calls = [asyncio.ensure_future(user.unary(METHOD, b"")) for _ in range(3)]
-            await until(lambda: bool(server.peers) and len(server.frames) >= 3)
+            await until(lambda: user._channel.current is not None)
+            await asyncio.sleep(0)
             assert server.asked == []
             server.peers[0].transport.write(frames.settings({Setting.MAX_CONCURRENT_STREAMS: 1}))
             assert all([(await call).ok for call in calls])
@@ -150,6 +151,19 @@ def test_a_server_that_allows_fewer_streams_than_are_open_ends_none(allowed: int
     grpc_talk(main)
 
 
+class SizeReader(FrameReader):
+    """Keeps the sizes of DATA frames."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(largest)
+        self.sizes: list[int] = []
+
+    def feed(self, received: bytes) -> list[Frame]:
+        found = super().feed(received)
+        self.sizes += [frame.size for frame in found if frame.kind == Kind.DATA]
+        return found
+
+
 def test_frames_may_become_larger_while_a_message_is_sent() -> None:
     """And the window of its stream: what is sent keeps to what was said last."""
     size = 60_000
@@ -162,10 +176,11 @@ def test_frames_may_become_larger_while_a_message_is_sent() -> None:
                 lambda: bool(server.peers) and server.peers[0].bodies.get(1, b"") == b"\0\0\0\xea\x60" + b"x" * 995
             )
             more: dict[int, int] = {Setting.INITIAL_WINDOW_SIZE: size + 5, Setting.MAX_FRAME_SIZE: 2**20}
-            server.peers[0].reader = FrameReader(2**20)
+            reader = server.peers[0].reader = SizeReader(2**20)
             server.peers[0].transport.write(frames.settings(more))
             assert (await waiter).ok
             assert len(server.asked[0].body) == size + 5
+            assert reader.sizes == [size + 5 - 1000]
 
     grpc_talk(main)
 
