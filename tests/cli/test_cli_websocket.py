@@ -138,6 +138,7 @@ def test_a_mixed_run_of_steps(tmp_path: Path, server: WsServer) -> None:
     assert done.code == 0, done.out + done.err
     for row in ("http GET /plain", "websocket chat", "websocket add", "websocket bytes", "ws_connecting", "group last"):
         assert row in done.out, done.out
+    assert "all 3 budgets hold" in done.out
     found = record(tmp_path)
     assert counts(found) == {"chat": 180, "add": 60, "bytes": 60}
     assert counts(found, "http_reqs") == {"GET /plain": 120}
