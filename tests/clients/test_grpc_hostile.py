@@ -96,6 +96,26 @@ def test_a_goaway_lets_what_the_server_looked_at_be_finished() -> None:
     grpc_talk(main)
 
 
+def test_calls_that_are_sent_again_come_before_those_that_wait() -> None:
+    """The second connection, too, looks at two calls only: at the end of the line the same would be lost twice."""
+
+    def answer(asked: Asked) -> list[Action]:
+        if asked.stream > 3:
+            return [0.01, frames.goaway(3, 0)] if asked.stream == 5 else []
+        return [whole(asked.stream)]
+
+    async def main(here: GrpcTalk) -> None:
+        async with H2Server(answer, greeting=frames.settings({Setting.MAX_CONCURRENT_STREAMS: 2})) as server:
+            pointed(here, server)
+            user = here.user()
+            replies = await asyncio.gather(*(user.unary(METHOD, b"") for _ in range(20)))
+            assert [reply.details for reply in replies if not reply.ok] == []
+            assert here.counts() == {"OK": 20}
+            assert here.stack.resent == len(server.asked) - 20 > 10
+
+    grpc_talk(main)
+
+
 def test_a_server_that_allows_no_stream_yet_is_waited_for() -> None:
     async def main(here: GrpcTalk) -> None:
         async with H2Server(greeting=frames.settings({Setting.MAX_CONCURRENT_STREAMS: 0})) as server:

@@ -5,6 +5,7 @@ line of the calls that wait for either.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -41,22 +42,27 @@ class Channel:
             current.start(call)
             return
         call.called = perf_counter()
-        self._line_up(call)
-
-    def _line_up(self, call: Call) -> None:
-        left = call.called + call.request.timeout - perf_counter()
-        call.timer = self._loop.call_later(max(0.0, left), self._too_late, call)
+        self._watch(call)
         self.waiting[call] = None
         self.pump()
 
-    def resend(self, call: Call) -> None:
-        """The server did not look at this call: once more."""
-        if call.abandoned:
-            return
-        self.stack.resent += 1
-        call.called = call.called or call.start
-        call.rewind()
-        self._line_up(call)
+    def resend(self, calls: Iterable[Call]) -> None:
+        """The server did not look at these calls: once more, before those that wait for their first time.
+
+        At the end of a long line they might come too late again, and a third time there is not.
+        """
+        again = [call for call in calls if not call.abandoned]
+        self.stack.resent += len(again)
+        for call in again:
+            call.called = call.called or call.start
+            call.rewind()
+            self._watch(call)
+        self.waiting = dict.fromkeys(again) | self.waiting
+        self.pump()
+
+    def _watch(self, call: Call) -> None:
+        left = call.called + call.request.timeout - perf_counter()
+        call.timer = self._loop.call_later(max(0.0, left), self._too_late, call)
 
     def _too_late(self, call: Call) -> None:
         if self.waiting.pop(call, self) is not self:

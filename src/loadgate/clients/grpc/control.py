@@ -77,7 +77,7 @@ def _reset(on: Connection, stream: int, code: int, now: float) -> None:
     on.remove(call)
     if code == ErrorCode.REFUSED_STREAM and call.repeatable(MOST_REFUSALS):
         on.rest()
-        on.channel.resend(call)
+        on.channel.resend([call])
     elif code == ErrorCode.CANCEL and now >= call.deadline - SLACK:
         call.late(now)  # servers see the deadline too, and may be first
     else:
@@ -91,16 +91,14 @@ def _leave(on: Connection, payload: bytes, now: float) -> None:
     on.retire()
     text = f"the server closes the connection (GOAWAY, {code_name(code)}"
     text += f": {said.decode('utf-8', 'replace')})" if said else ")"
-    for stream in [stream for stream in on.calls if stream > last]:
-        call = on.calls.get(stream)
-        if call is None:
-            continue
+    unseen = [call for stream, call in on.calls.items() if stream > last]
+    for call in unseen:
         on.sender.forget(call)
-        del on.calls[stream]
-        if call.repeatable(MOST_TRIES):
-            on.channel.resend(call)
-        else:
-            call.fail(ErrorKind.RESET, text, now)
+        del on.calls[call.stream]
+    lost = [call for call in unseen if not call.repeatable(MOST_TRIES)]
+    on.channel.resend([call for call in unseen if call.repeatable(MOST_TRIES)])
+    for call in lost:
+        call.fail(ErrorKind.RESET, text, now)
     if not on.calls:
         on.shut()
     on.channel.pump()
