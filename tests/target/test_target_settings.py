@@ -69,6 +69,20 @@ def test_parts_left_out_are_off() -> None:
             {"faults": {"status": {"codes": [200]}}},
             "faults.status: 200 is no error status: 400 to 599, or 1 to 16 for gRPC",
         ),
+        ({"faults": {"status": {"codes": [600]}}}, "faults.status.codes[0]: expected `int` <= 599"),
+        ({"faults": {"status": {"codes": [503, 14]}}}, "faults.status.codes: 14 is a status of gRPC"),
+        (
+            {"protocols": {"http": {"faults": {"status": {"codes": [14]}}}}},
+            "protocols.http.faults.status.codes: 14 is a",
+        ),
+        (
+            {"protocols": {"grpc": {"faults": {"status": {"codes": ["UNAVAILBLE"]}}}}},
+            "protocols.grpc.faults.status.codes: `UNAVAILBLE` is no gRPC status: did you mean UNAVAILABLE?",
+        ),
+        (
+            {"protocols": {"grpc": {"faults": {"field": {"probability": 1}}}}},
+            "protocols.grpc.faults.field: grpc has no such fault",
+        ),
         ({"faults": {"status": {"codes": []}}}, "faults.status.codes: expected `array` of length >= 1"),
         (
             {"faults": {"reset": {"probability": 0.6}, "timeout": {"probability": 0.6}}},
@@ -183,6 +197,20 @@ def test_fault_stall_and_route_options_are_read() -> None:
     )
 
 
+def test_options_of_grpc_are_read() -> None:
+    chaos = from_texts(
+        ["grpc=fixed:5ms", "/mockforge.greeter.Greeter/SayHello=fixed:6ms"],
+        ["grpc=status=UNAVAILABLE,8, not_found:0.01", "/mockforge.greeter.Greeter=status=503:0.5"],
+        None,
+        1,
+    )
+    assert to_plain(chaos)["protocols"]["grpc"]["faults"]["status"] == {"probability": 0.01, "codes": (14, 8, 5)}
+    assert chaos.protocols["grpc"].latency == Fixed(ms=5)
+    assert chaos.routes["/mockforge.greeter.Greeter/SayHello"].latency == Fixed(ms=6)
+    faults = chaos.routes["/mockforge.greeter.Greeter"].faults
+    assert faults is not None and faults.status.codes == (503,)
+
+
 @pytest.mark.parametrize(
     ("latency", "fault", "stall", "message"),
     [
@@ -198,7 +226,16 @@ def test_fault_stall_and_route_options_are_read() -> None:
         ([], ["crash:0.1"], None, "`crash:0.1` is not a fault"),
         ([], ["reset:nan"], None, "faults.reset.probability: "),
         ([], ["reset=1:0.1"], None, "fault `reset=1:0.1`: only status and close take codes"),
-        ([], ["status=five:0.1"], None, "fault `status=five:0.1`: `five` is no list of status codes"),
+        ([], ["status=5o3:0.1"], None, "fault `status=5o3:0.1`: `5o3` is no status code"),
+        ([], ["close=far:0.1"], None, "fault `close=far:0.1`: `far` is no close code"),
+        ([], ["status=503,:0.1"], None, "fault `status=503,:0.1`: `` is no status code"),
+        (
+            [],
+            ["grpc=status=UNAVAILBLE:1"],
+            None,
+            "fault `status=UNAVAILBLE:1`: `UNAVAILBLE` is no gRPC status: did you mean",
+        ),
+        ([], ["status=UNAVAILABLE:1"], None, "faults.status.codes: 14 is a status of gRPC"),
         ([], ["reset:0.1", "reset:0.2"], None, "fault reset is given twice for all routes"),
         ([], [], "1s", "`1s` is not a stall"),
         ([], [], "10s/1s", "stall: `for_ms` (10000) must be less than `every_ms` (1000)"),

@@ -112,23 +112,21 @@ def _fault_text(text: str) -> tuple[str, dict[str, Any]]:
     if equals:
         if kind not in ("status", "close"):
             raise ChaosError(f"fault `{text}`: only status and close take codes")
-        try:
-            value["codes"] = [_code(code, kind) for code in codes.split(",")]
-        except ValueError:
-            example = "500,503, or UNAVAILABLE of gRPC" if kind == "status" else "1011,1012"
-            raise ChaosError(
-                f"fault `{text}`: `{codes}` is no list of {kind} codes", f"for example {example}"
-            ) from None
+        value["codes"] = [_code(code.strip(), kind, text) for code in codes.split(",")]
     return kind, value
 
 
-def _code(text: str, kind: str) -> int:
-    """Raises ValueError."""
-    if kind == "close" or not text.strip()[:1].isalpha():
-        return int(text)
-    from loadgate.http2.grpc import code_named  # most targets start without
+def _code(code: str, kind: str, text: str) -> int:
+    example = "for example 500,503, or UNAVAILABLE for gRPC" if kind == "status" else "for example 1011,1012"
+    try:
+        if kind == "status" and code[:1].isalpha():
+            from loadgate.http2.grpc import code_named  # most targets start without
 
-    return int(code_named(text.strip()))
+            return int(code_named(code))
+        return int(code)
+    except ValueError as error:
+        named = str(error) if code[:1].isalpha() and kind == "status" else f"`{code}` is no {kind} code"
+        raise ChaosError(f"fault `{text}`: {named}", example) from None
 
 
 def _value(key: str, item: str, text: str) -> float:
