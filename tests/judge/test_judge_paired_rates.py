@@ -93,26 +93,18 @@ def job(random: Random, noise: str, changes: dict[str, float] | None = None) -> 
     return Job(effects, frozenset(name for name in worse if confirms(fresh[name].tolist())), look.pairs)
 
 
-@pytest.mark.parametrize("noise", NOISES)
-def test_false_alarms_of_whole_jobs_are_one_in_a_hundred_at_most(noise: str) -> None:
-    random = np.random.default_rng(6)
-    wrong = sum(bool(job(random, noise).failed) for _ in range(JOBS))
-    print(f"{noise}: {wrong} false alarms in {JOBS:,} jobs")
-    assert wrong / JOBS + 2.33 * math.sqrt(max(wrong, 1)) / JOBS <= 0.01
-
-
 @pytest.mark.parametrize("change", [0.0, 0.05])
 @pytest.mark.parametrize("noise", NOISES)
-def test_intervals_cover_the_truth(noise: str, change: float) -> None:
-    """At the look where the job stopped, over all cells; 95 % as they say."""
-    random = np.random.default_rng(7)
-    hits = total = 0
-    for _ in range(JOBS // 4):
-        for effect in job(random, noise, dict.fromkeys(SPREADS, change)).effects.values():
-            hits += effect.low <= math.log1p(change) <= effect.high
-            total += 1
-    print(f"{noise}, {change:+.0%}: {hits / total:.2%} of {total:,} intervals")
-    assert 0.935 <= hits / total <= 0.965
+def test_false_alarms_of_whole_jobs_and_intervals_that_hold_the_truth(noise: str, change: float) -> None:
+    """One false alarm in a hundred jobs at most; of intervals 95 %, at the look where the job stopped, whatever is true."""
+    random = np.random.default_rng(6)
+    jobs = [job(random, noise, dict.fromkeys(SPREADS, change)) for _ in range(JOBS)]
+    hits = [one.low <= math.log1p(change) <= one.high for each in jobs for one in each.effects.values()]
+    wrong = sum(bool(each.failed) for each in jobs)
+    print(f"{noise}, {change:+.0%}: {wrong} of {JOBS:,} jobs failed; {np.mean(hits):.2%} of intervals hold the truth")
+    assert 0.935 <= np.mean(hits) <= 0.965
+    if not change:
+        assert wrong / JOBS + 2.33 * math.sqrt(max(wrong, 1)) / JOBS <= 0.01
 
 
 @pytest.mark.parametrize("noise", ["quiet", "AR(1) 0.9"])
