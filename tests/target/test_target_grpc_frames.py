@@ -146,12 +146,19 @@ def test_a_deadline_is_kept_by_the_server(slow: dict[str, str]) -> None:
         assert peer.reset() == (5, "NO_ERROR")
 
 
+def test_what_waits_for_a_window_at_the_deadline_is_never_sent(urls: dict[str, str]) -> None:
+    with opened(urls["grpc"], {Setting.INITIAL_WINDOW_SIZE: 0}) as peer:
+        peer.send(call(1, "SayHelloStream", (b"grpc-timeout", b"50m")))
+        assert peer.fields()[":status"] == "200"
+        assert peer.fields() == {"grpc-status": "4", "grpc-message": "the deadline has passed"}
+        peer.send(frames.settings({Setting.INITIAL_WINDOW_SIZE: 1000}), call(3))
+        assert peer.reply(3)[0] == REPLY
+
+
 def test_a_timeout_outlasts_the_deadline() -> None:
-    with (
-        serving({"routes": {"/mockforge.greeter.Greeter/SayHello": certain("timeout")}}) as urls,
-        opened(urls["grpc"]) as peer,
-    ):
-        peer.send(call(1, "SayHello", (b"grpc-timeout", b"10m")))
+    delayed = {**certain("timeout"), "latency": {"shape": "fixed", "ms": 1}}
+    with serving({"routes": {"/mockforge.greeter.Greeter/SayHello": delayed}}) as urls, opened(urls["grpc"]) as peer:
+        peer.send(call(1, "SayHello", (b"grpc-timeout", b"50m")))
         peer.send(call(3, "SayHelloStream"))  # takes 400 ms
         data, fields = peer.reply(3)
         assert (data.count(b"Stream message"), fields["grpc-status"]) == (5, "0")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loadgate.http2.grpc import Code
 from loadgate.http2.hpack import Field
@@ -29,8 +30,7 @@ class Malformed(Exception):
     """A request that HTTP/2 does not allow; its stream is reset (RFC 9113 section 8.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """The answer to a request that no method sees. `status` is what it counts as: of gRPC, or of HTTP from 100 up."""
 
     block: bytes
@@ -38,8 +38,7 @@ class Refusal:
     tally: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """One request. `method` is None where there is a `refusal`. `timeout` is in seconds, None for no deadline."""
 
     method: Method | None = None
@@ -48,28 +47,28 @@ class Head:
     encoding: str = "identity"
 
 
-@dataclass(frozen=True, slots=True)
 class Directory:
     """What can be called, by path, and where is counted what cannot."""
 
-    methods: Mapping[str, Method]
-    unknown: Tally
-    refused: Tally
+    def __init__(self, methods: Mapping[str, Method], unknown: Tally, refused: Tally) -> None:
+        self.methods = methods
+        self._unknown = unknown
+        self._refused = refused
 
     def read(self, fields: tuple[Field, ...]) -> Head:
         """Raises Malformed."""
         found = _checked(fields)
         if found[b":method"] != b"POST":
-            return Head(refusal=Refusal(http_error(405), 405, self.refused))
+            return Head(refusal=Refusal(http_error(405), 405, self._refused))
         if not found.get(b"content-type", b"").startswith(b"application/grpc"):
-            return Head(refusal=Refusal(http_error(415), 415, self.refused))
+            return Head(refusal=Refusal(http_error(415), 415, self._refused))
         size = sum(len(name) + len(value) + _OVERHEAD for name, value in fields)
         if size > LARGEST_LIST:
-            return _refused(Code.RESOURCE_EXHAUSTED, f"metadata of more than {LARGEST_LIST:,} bytes", self.refused)
+            return _refused(Code.RESOURCE_EXHAUSTED, f"metadata of more than {LARGEST_LIST:,} bytes", self._refused)
         path = found[b":path"].decode(errors="replace")
         method = self.methods.get(path)
         if method is None:
-            return _refused(Code.UNIMPLEMENTED, f"there is no method {path[:200]}", self.unknown)
+            return _refused(Code.UNIMPLEMENTED, f"there is no method {path[:200]}", self._unknown)
         timeout = None
         if b"grpc-timeout" in found:
             match = _TIMEOUT.fullmatch(found[b"grpc-timeout"])

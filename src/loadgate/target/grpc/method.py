@@ -7,7 +7,8 @@ messages, each at its time. *Talking* ones reply to each message when it comes, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from loadgate.http2.grpc import Code
 from loadgate.target.metrics import Tally
@@ -27,8 +28,7 @@ class Failure(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Method:
+class Method(Struct, frozen=True, eq=False):
     """One method. Either `answer` or `talk` is given.
 
     `single` ones take exactly one message. A `control` method is never delayed nor broken.
