@@ -91,8 +91,11 @@ def with_program(target: TargetSpec, *, start: str | None, ready: str | None, wa
         target = replace(target, ready=replace(target.ready, path=ready_from_flag(ready).path))
     if watch is not None:
         target = replace(target, watch=watch_from_flag(watch))
-    if target.start is not None and target.url is None:
+    if target.start is not None and not target.place:
         raise LoadgateError("the target is to be started, but nothing says where it will answer", "give its URL")
+    if target.url is None and (target.ready.path or target.ready.statuses):
+        note = "give `url`, too, or leave it out: of a gRPC server its health service is asked"
+        raise LoadgateError("`ready` asks over HTTP, and the target has no URL of HTTP", note)
     return target
 
 

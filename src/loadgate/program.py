@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -112,22 +113,14 @@ class Program:
         from loadgate.probe.subject import SubjectSpec
 
         if spec is not None:
-            http = self._http()
-            url = ready_url(target)
-            if await answers(http, url):
+            listens, wait = self._questions()
+            if await listens():
                 raise InvalidRun(
-                    f"something listens at {redact_url(target.url or '')} already, before the target was started",
+                    f"something listens at {redact_url(target.place)} already, before the target was started",
                     "end it, or leave `start` out of `target` to measure what is there",
                 )
             self._started = await keeper.start(Command(spec.argv, spec.folder, spec.env))
-            self._ready = await await_ready(
-                http,
-                url,
-                target.ready,
-                self._clock,
-                since=self._started.at,
-                ended=lambda: keeper.ended_now() is not None,
-            )
+            self._ready = await wait(since=self._started.at, ended=lambda: keeper.ended_now() is not None)
             if self._ready is None:
                 raise InvalidRun(f"the target ended before it was ready: {end_of(keeper.ended_now())}")
         watch = self._target.watch
@@ -268,6 +261,19 @@ class Program:
             return f"{watch.kind.value} {watch.value}"
         assert self._target.start is not None and self._started is not None
         return f"{redact_words(self._target.start.argv)}, process {self._started.pid}"
+
+    def _questions(self) -> tuple[Callable[[], Awaitable[bool]], Callable[..., Awaitable[Readiness | None]]]:
+        """Whether anything listens, and the wait until it is ready, in the target's own protocol."""
+        http, target, clock = self._http(), self._target, self._clock
+        if target.url is not None or target.grpc is None:
+            url = ready_url(target)
+            return partial(answers, http, url), partial(await_ready, http, url, target.ready, clock)
+        from loadgate.clients.grpc.stack import GrpcConnector, GrpcStack
+        from loadgate.load.ready_grpc import await_grpc, grpc_answers
+
+        connector = GrpcConnector(http.connector.tls, http.connector.connect_timeout)
+        grpc = GrpcStack(http.recorder, target.grpc.url, connector=connector, metadata=target.grpc.metadata)
+        return partial(grpc_answers, grpc), partial(await_grpc, grpc, target.ready, clock)
 
     def _http(self) -> HttpStack:
         """Requests that count nowhere."""

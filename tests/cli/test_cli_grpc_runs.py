@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,6 +167,7 @@ def dumb(said: bytes) -> Iterator[int]:
                 peer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "words"),
     [
@@ -242,3 +244,20 @@ def test_a_server_that_goes_away_again_and_again_loses_no_call(tmp_path: Path) -
     (note,) = [note for note in found.notes if "gRPC calls were sent once more" in note]
     assert int(note.partition(" ")[0].replace(",", "")) >= 1200 // 25 - 1
     assert note in " ".join(said.split())
+
+
+@pytest.mark.slow
+def test_a_target_that_speaks_grpc_alone_is_started_and_stopped(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = f"{sys.executable} -m loadgate serve --http-port 0 --grpc-port {port}"
+    url = f"grpc://127.0.0.1:{port}/mockforge.greeter.Greeter/SayHello"
+    flags = ("--start", program, "--iterations", "20", "--out", "out")
+    done = loadgate("run", "--url", url, *flags, "--body", '{"name": "you"}', cwd=tmp_path)
+    assert done.code == 0, done.out + done.err
+    assert calls(record(tmp_path)) == 20
+    assert record(tmp_path).subject is not None
+    refused = loadgate("run", "--url", url, *flags, "--ready", "/health", cwd=tmp_path)
+    assert (refused.code, "`ready` asks over HTTP" in refused.err) == (2, True), refused.err
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)

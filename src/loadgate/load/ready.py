@@ -6,7 +6,7 @@ than every 500th part of the time it has taken so far, so that a start-up is kno
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,7 +27,8 @@ ANSWER: Final = 2.0
 LEAST_ANSWER: Final = 0.05
 """With less time left than this it is not asked any more: what it said before tells more than that it had no time."""
 
-_CLOSED: Final = frozenset((ErrorKind.CONNECT, ErrorKind.DNS))
+CLOSED: Final = frozenset((ErrorKind.CONNECT, ErrorKind.DNS))
+"""What a question fails with where nothing listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,18 @@ class Readiness:
     port_open: float
     answered: float
     questions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one question: whether the program is ready, and whether nothing listens; `took` seconds, since it left on a
+    connection it got. `said` is what came, in words.
+    """
+
+    ready: bool
+    closed: bool
+    took: float
+    said: str
 
 
 def ready_url(target: TargetSpec) -> str:
@@ -53,7 +66,7 @@ async def answers(http: HttpStack, url: str) -> bool:
     client = http.client({})
     try:
         response = await client.get(url, timeout=ANSWER, redirects=0)
-        return response.error not in _CLOSED
+        return response.error not in CLOSED
     finally:
         client.close()
 
@@ -61,34 +74,53 @@ async def answers(http: HttpStack, url: str) -> bool:
 async def await_ready(
     http: HttpStack, url: str, spec: ReadySpec, clock: Clock, *, since: float, ended: Callable[[], bool]
 ) -> Readiness | None:
-    """Ask `url` until it is ready; None where the program `ended` first.
+    """`await_answer` by GETs of `url`, whose replies `spec` accepts or not."""
+    client = http.client({})
 
-    `since` is when it was started, in clock seconds. Raises InvalidRun when it is not ready `spec.within` seconds later,
-    with what it said last.
+    async def ask(patience: float) -> Answer:
+        response = await client.get(url, timeout=patience, redirects=0)
+        said = f"it answered {response.status}" if response.status else response.error_text
+        took = response.timings.duration / 1e3
+        return Answer(spec.accepts(response.status), response.error in CLOSED, took, said)
+
+    try:
+        what = f"GET {redact_url(url)}"
+        return await await_answer(ask, what, spec.within, clock, since=since, ended=ended)
+    finally:
+        client.close()
+
+
+async def await_answer(
+    ask: Callable[[float], Awaitable[Answer]],
+    what: str,
+    within: float,
+    clock: Clock,
+    *,
+    since: float,
+    ended: Callable[[], bool],
+) -> Readiness | None:
+    """Ask, with the seconds an answer may take, until it is ready; None where the program `ended` first.
+
+    `since` is when it was started, in clock seconds. Raises InvalidRun when it is not ready `within` seconds later, with
+    `what` was asked and what it said last.
     """
     port_open = 0.0
     questions = 0
-    client = http.client({})
-    try:
-        while True:
-            if ended():
-                return None
-            left = since + spec.within - clock.now()
-            if questions and left < LEAST_ANSWER:
-                break
-            questions += 1
-            response = await client.get(url, timeout=min(ANSWER, max(left, LEAST_ANSWER)), redirects=0)
-            now = clock.now()
-            if not port_open and response.error not in _CLOSED:
-                port_open = now - response.timings.duration / 1e3  # when the request left, on a connection it got
-            if spec.accepts(response.status):
-                return Readiness(port_open, now, questions)
-            last = response
-            await clock.sleep_until(min(now + max(SOONEST, FRACTION * (now - since)), since + spec.within))
-    finally:
-        client.close()
-    said = f"it answered {last.status}" if last.status else last.error_text
+    while True:
+        if ended():
+            return None
+        left = since + within - clock.now()
+        if questions and left < LEAST_ANSWER:
+            break
+        questions += 1
+        answer = await ask(min(ANSWER, max(left, LEAST_ANSWER)))
+        now = clock.now()
+        if not port_open and not answer.closed:
+            port_open = now - answer.took
+        if answer.ready:
+            return Readiness(port_open, now, questions)
+        await clock.sleep_until(min(now + max(SOONEST, FRACTION * (now - since)), since + within))
     raise InvalidRun(
-        f"the target was not ready within {spec.within:g} s of its start: GET {redact_url(url)}: {said} ({questions:,} tries)",
-        "raise `within` under `ready`, or check the URL" if last.error in _CLOSED else "check what `ready` asks for",
+        f"the target was not ready within {within:g} s of its start: {what}: {answer.said} ({questions:,} tries)",
+        "raise `within` under `ready`, or check the URL" if answer.closed else "check what `ready` asks for",
     )
