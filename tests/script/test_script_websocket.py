@@ -158,7 +158,8 @@ def test_what_is_under_way_when_its_user_is_given_up(
         endless = asyncio.ensure_future(session.ask("silent"))
         await asyncio.sleep(0)
         pool.close()
-        await asyncio.wait([endless])
+        await asyncio.wait([endless], timeout=5)
+        assert endless.done()
         assert not session.is_open
         assert [(error.kind, error.step) for error in recorder.errors] == counted
 
@@ -248,6 +249,37 @@ def test_messages_that_come_unasked_are_one_thing_to_look_at(server: WsServer) -
     ):
         assert done.check(check) == (held, 1), check
     assert done.errors()["check", "three: received 3 messages"] == (1, "2 of 3 came within 0.05 s")
+
+
+def test_all_messages_must_come_within_one_time(server: WsServer) -> None:
+    done = play(
+        """
+        - ws: /chat
+          name: chat
+          steps:
+            - {send: slow}
+            - {send: slow}
+            - {receive: 2, timeout: 50ms}
+        """,
+        server,
+    )
+    assert done.check("chat: received 2 messages") == (0, 1), "the second comes 60 ms after it was sent"
+
+
+def test_a_server_may_choose_another_subprotocol(server: WsServer) -> None:
+    done = play(
+        """
+        - ws: /chat
+          name: chat
+          subprotocols: [chat.v1, chat.v2]
+          expect: {subprotocol: chat.v1}
+          steps: [{ask: x}]
+        - {ws: /chat, name: none, subprotocols: chat.v1, expect: {subprotocol: chat.v1}, steps: [{ask: x}]}
+        """,
+        server,
+    )
+    for name, chosen in (("chat", "chat.v2"), ("none", "none")):
+        assert done.errors()["check", f"{name}: subprotocol is chat.v1"] == (1, f"got {chosen}, closed 1000")
 
 
 def test_pings_wait_for_their_pongs_and_fail_with_their_session(server: WsServer) -> None:

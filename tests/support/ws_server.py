@@ -59,10 +59,12 @@ def ws_server() -> Iterator[WsServer]:
         yield account
     finally:
         loop.call_soon_threadsafe(ended.set)
-        running.result(_PATIENCE)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_PATIENCE)
-        loop.close()
+        try:
+            running.result(_PATIENCE)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_PATIENCE)
+            loop.close()
 
 
 async def _run(account: WsServer, ready: asyncio.Future[None], ended: asyncio.Event) -> None:
@@ -90,8 +92,16 @@ async def _run(account: WsServer, ready: asyncio.Future[None], ended: asyncio.Ev
             account.codes[peer.close_code] += 1
 
     chat = [Subprotocol("chat.v2")]
-    options = {"subprotocols": chat, "select_subprotocol": _select, "process_request": begin, "max_size": None}
-    async with serve(talk, "127.0.0.1", 0, **options) as server:  # type: ignore[arg-type]
+    async with serve(
+        talk,
+        "127.0.0.1",
+        0,
+        subprotocols=chat,
+        select_subprotocol=_select,
+        process_request=begin,
+        max_size=None,
+        close_timeout=1.0,
+    ) as server:
         account.port = next(iter(server.sockets)).getsockname()[1]
         ready.set_result(None)
         await ended.wait()
