@@ -449,11 +449,12 @@ def test_a_scenario_that_asks_a_dead_session_for_ever_does_not_hold_the_loop() -
         {"subprotocols": "chat"},
         {"timeout": 0},
         {"headers": {"a b": "c"}},
+        {"headers": {"Sec-WebSocket-Protocol": "chat"}},
     ],
 )
 def test_what_cannot_be_sent_raises(wrong: dict[str, Any]) -> None:
     async def main(here: WsTalk) -> None:
-        with pytest.raises(ValueError, match=r"list|timeout|header name"):
+        with pytest.raises(ValueError, match=r"list|timeout|header name|client.s own"):
             here.user().connect("ws://127.0.0.1:1/ws", **wrong)
         with pytest.raises(ValueError, match="ftp"):
             here.user().connect("ftp://127.0.0.1/ws")

@@ -11,7 +11,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -107,7 +107,7 @@ async def _run(account: WsServer, ready: asyncio.Future[None], ended: asyncio.Ev
         await ended.wait()
 
 
-def _select(peer: ServerConnection, offered: list[Subprotocol]) -> Subprotocol | None:
+def _select(peer: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     return next((name for name in offered if name == "chat.v2"), None)
 
 
