@@ -185,6 +185,15 @@ def test_reflection_tells_what_can_be_called(urls: dict[str, str], client: Greet
     assert list(known.FindAllExtensionNumbers("mockforge.greeter.HelloReply")) == []
 
 
+def test_it_says_that_it_serves(client: Greeter) -> None:
+    check = client.channel.unary_unary("/grpc.health.v1.Health/Check")
+    for service in (b"", SERVICE.encode()):
+        question = b"\x0a%c%b" % (len(service), service) if service else b""
+        assert check(question, timeout=PATIENCE) == b"\x08\x01"
+    assert refused(lambda: check(b"\x0a\x03a.B", timeout=PATIENCE)) == ("NOT_FOUND", "there is no service a.B")
+    assert refused(lambda: check(b"\x0a\x03a.", timeout=PATIENCE))[0] == "INTERNAL"
+
+
 def test_our_own_client_is_told_over_the_stable_version(urls: dict[str, str]) -> None:
     schema = asyncio.run(reflect(urls["grpc"]))
     method = schema.method(f"{SERVICE}/Chat")

@@ -180,7 +180,7 @@ def test_what_no_call_can_have_is_refused(text: bytes, words: str) -> None:
         assert got.status == 400 and words in got.json["error"]
 
 
-def test_reflection_is_never_touched() -> None:
+def test_health_and_reflection_are_never_touched() -> None:
     with (
         serving(certain("reset") | {"latency": {"shape": "fixed", "ms": 60_000}}) as urls,
         greeter(urls["grpc"]) as client,
@@ -189,6 +189,7 @@ def test_reflection_is_never_touched() -> None:
             ask_for = client.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
             (answer,) = ask_for(iter([b"\x3a\x00"]), timeout=PATIENCE)
             assert SERVICE.encode() in answer
+        assert client.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=PATIENCE) == b"\x08\x01"
 
 
 def test_a_delay_holds_back_the_first_message_of_a_stream_only() -> None:

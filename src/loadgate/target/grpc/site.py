@@ -9,6 +9,7 @@ from typing import Final
 from loadgate.clock import Clock
 from loadgate.target.grpc.greeter import greeter_methods
 from loadgate.target.grpc.head import Directory, Head
+from loadgate.target.grpc.health import health_methods
 from loadgate.target.grpc.reflection import reflection_methods
 from loadgate.target.http.control import Control
 from loadgate.target.listener import Guest
@@ -42,8 +43,8 @@ class GrpcSite:
 
 
 def make_site(metrics: Metrics, control: Control, clock: Clock) -> GrpcSite:
-    """The greeter and its reflection."""
-    methods = [*greeter_methods(metrics), *reflection_methods(metrics)]
+    """The greeter, its health and its reflection."""
+    methods = [*greeter_methods(metrics), *health_methods(metrics), *reflection_methods(metrics)]
     directory = Directory(
         {method.path: method for method in methods},
         metrics.tally("CALL", "(unknown)"),
