@@ -421,6 +421,7 @@ def test_a_refused_handshake_is_a_failed_exchange_with_its_status(status: int) -
             assert await ws.ping() is None
         statuses = {tags["status"]: tally.total for tags, tally in here.talk._tallies("ws_messages")}
         assert statuses == {str(status): 1, "0": 3}
+        assert here.total("data_received") >= len("HTTP/1.1 403 No") and here.total("data_sent") > 0
         assert here.total("ws_sessions") == 0
         assert here.samples("ws_session_duration") == 0
 

@@ -109,6 +109,7 @@ class WsSession(Wire):
             self.error, self.error_text = error.kind, str(error)
             planned, client.planned = client.planned or began, 0.0
             status = error.status if isinstance(error, RefusedError) else 0
+            self._control(0, len(self._head))
             self._step.fail(error.kind, str(error), len(wire), planned, began, perf_counter(), status)
             client.forget(self)
             return False
