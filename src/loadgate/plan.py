@@ -145,10 +145,10 @@ def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
     elif not path.is_file() or flags.url_alone:
         return None  # a URL and nothing else means that URL, whatever lies around
     project = load_project(path, env)
-    return replace(project, target=_placed(project.target, flags.url))
+    return replace(project, target=placed(project.target, flags.url))
 
 
-def _placed(target: TargetSpec, url: str | None) -> TargetSpec:
+def placed(target: TargetSpec, url: str | None) -> TargetSpec:
     """`target` where --url says it is."""
     if url is None:
         return target
@@ -209,7 +209,7 @@ def _script_plan(path: Path, flags: Flags, project: Project | None) -> Plan:
     read = (full,) if project is None else (full, project.path.absolute())
     script = load_script(path)
     profile = flags_profile(flags) if script.options is None else _options_profile(path, script)
-    target = project.target if project is not None else _placed(TargetSpec(), flags.url)
+    target = project.target if project is not None else placed(TargetSpec(), flags.url)
     if target.grpc is not None:
         schema, problems = methods_of_files(script.calls, target.grpc)
         if problems:
@@ -278,11 +278,16 @@ def _base_of(url: str) -> TargetSpec:
 
 def _with_protos(plan: Plan) -> Plan:
     """`plan` with the `.proto` files that its methods are known from: they define what it does."""
-    if plan.script.schema is None or not plan.script.schema.paths:
+    protos = protos_of(plan.script)
+    if not protos:
         return plan
-    paths = tuple(path.absolute() for path in plan.script.schema.paths)
-    texts = sorted(path.read_text("utf-8", "replace") for path in paths)
-    return replace(plan, files=(*plan.files, *paths), does={**plan.does, "protos": texts})
+    return replace(plan, files=(*plan.files, *protos), does={**plan.does, "protos": sorted(protos.values())})
+
+
+def protos_of(script: Script) -> dict[Path, str]:
+    """The `.proto` files that the methods of `script` are known from, by their absolute paths, and what is in them."""
+    paths = () if script.schema is None else script.schema.paths
+    return {path.absolute(): path.read_text("utf-8", "replace") for path in paths}
 
 
 def _standard_plan(env: Mapping[str, str]) -> Plan:

@@ -11,11 +11,16 @@ import pytest
 
 from loadgate.bench.plan import BenchFlags, BenchPlan, make_bench_plan
 from loadgate.bench.sizes import PAUSE, SETTLE, size_load
-from loadgate.config.bench import RequestText, SizesSpec, StartsSpec
+from loadgate.config.bench import StartsSpec
 from loadgate.config.load import Executor
+from loadgate.config.profile import Profile
+from loadgate.config.sizes import RequestText, SizesSpec
 from loadgate.config.start import StartSpec
-from loadgate.errors import LoadgateError
+from loadgate.config.target import TargetSpec
+from loadgate.errors import ConfigError, LoadgateError
 from loadgate.record.digest import digest
+from loadgate.script.scenario import Script
+from tests.support.grpc_server import GREETER, SERVICE
 
 URL = "http://127.0.0.1:1"
 STARTED: dict[str, Any] = {"start": "app --port 1", "url": URL}
@@ -45,7 +50,7 @@ def test_with_nothing_said_it_is_our_own_target() -> None:
     assert found.target.start is not None and "serve" in found.target.start.argv
     assert found.target.url is not None and found.target.url.rpartition(":")[2] in found.target.start.argv
     assert found.spec.starts == StartsSpec(request=RequestText("GET", "/users/1"))
-    assert found.spec.sizes is not None and found.spec.sizes.rates
+    assert [bool(each.rates) for each in found.spec.sizes] == [True]
     assert found.does == plan().does, "whatever port was free"
 
 
@@ -58,7 +63,7 @@ def test_flags_for_starts_hold_for_our_own_target_too() -> None:
 def test_a_program_is_started_and_nothing_else() -> None:
     found = plan(**STARTED)
     assert (found.own, found.target.url, found.target.start) == (False, URL, StartSpec(("app", "--port", "1")))
-    assert found.spec.starts == StartsSpec() and found.spec.sizes is None
+    assert found.spec.starts == StartsSpec() and not found.spec.sizes
     assert (found.starts_policy.least, found.starts_policy.most, found.starts_policy.seconds) == (10, 50, 60.0)
 
 
@@ -75,12 +80,12 @@ def test_repetition_is_as_the_flags_say() -> None:
 def test_a_target_that_is_not_started_has_no_starts() -> None:
     found = plan(url=URL, size_request="POST /echo")
     assert found.spec.starts is None
-    assert found.spec.sizes == SizesSpec(RequestText("POST", "/echo"))
+    assert found.spec.sizes == (SizesSpec(RequestText("POST", "/echo")),)
 
 
 def test_sizes_are_as_the_flags_say() -> None:
     found = plan(url=URL, size_request="/a/{size}", sizes=(5, 9, 5), rates=("60/m", "1/s"), vus=3, duration="2s")
-    assert found.spec.sizes == SizesSpec(RequestText("GET", "/a/{size}"), (5, 9), (1.0,), 3, 2.0)
+    assert found.spec.sizes == (SizesSpec(RequestText("GET", "/a/{size}"), (5, 9), (1.0,), 3, 2.0),)
 
 
 def test_flags_stand_instead_of_what_the_project_says(folder: Path) -> None:
@@ -95,7 +100,7 @@ def test_flags_stand_instead_of_what_the_project_says(folder: Path) -> None:
     assert (found.policy.width, found.policy.seconds) == (0.03, 9.0)
     found = plan(starts=3, request="GET /b", sizes=(7,), commands=("two=c d",), time="1s", url="http://127.0.0.1:2")
     assert found.spec.starts == StartsSpec(3, 3, RequestText("GET", "/b"), 9)
-    assert found.spec.sizes == SizesSpec(RequestText("POST", "/a"), (7,), (), 2, 1.0)
+    assert found.spec.sizes == (SizesSpec(RequestText("POST", "/a"), (7,), (), 2, 1.0),)
     assert {name: each.argv for name, each in found.spec.commands.items()} == {"one": ("a",), "two": ("c", "d")}
     assert (found.policy.seconds, found.target.url) == (1.0, "http://127.0.0.1:2")
 
@@ -116,7 +121,7 @@ def test_another_thing_to_measure_is_another_measurement(folder: Path) -> None:
     )
     others = [
         replace(first, spec=replace(first.spec, commands={"a": StartSpec(("c",))})),
-        replace(first, spec=replace(first.spec, sizes=SizesSpec(RequestText("PUT", "/echo")))),
+        replace(first, spec=replace(first.spec, sizes=(SizesSpec(RequestText("PUT", "/echo")),))),
         replace(first, spec=replace(first.spec, starts=StartsSpec(requests=5))),
         replace(first, target=replace(first.target, start=StartSpec(("other",)))),
     ]
@@ -169,14 +174,18 @@ def test_what_cannot_be_is_refused_before_anything_runs(flags: dict[str, Any], m
     assert message in problem(**flags)
 
 
+def load_of(*specs: SizesSpec) -> tuple[Profile, Script]:
+    return size_load(specs, TargetSpec(url=URL), vars={}, env={})
+
+
 def test_sizes_come_one_after_another_each_a_step_of_its_own() -> None:
-    profile, script = size_load(SizesSpec(RequestText("POST", "/echo"), (100, 1000), (50.0,), 2, 3.0))
+    profile, script = load_of(SizesSpec(RequestText("POST", "/echo"), (100, 1000), (50.0,), 2, 3.0))
     assert [load.name for load in profile.loads] == [
-        "warm-up",
-        "100 B, closed loop",
-        "100 B, 50/s",
-        "1,000 B, closed loop",
-        "1,000 B, 50/s",
+        "POST /echo, warm-up",
+        "POST /echo, 100 B, closed loop",
+        "POST /echo, 100 B, 50/s",
+        "POST /echo, 1,000 B, closed loop",
+        "POST /echo, 1,000 B, 50/s",
     ]
     first, *rest = profile.loads
     assert first.end < SETTLE == profile.warmup
@@ -185,3 +194,75 @@ def test_sizes_come_one_after_another_each_a_step_of_its_own() -> None:
     assert [load.executor for load in rest[:2]] == [Executor.CONSTANT_VUS, Executor.CONSTANT_ARRIVAL_RATE]
     assert (rest[0].vus, rest[1].rate) == (2, 50.0)
     assert [load.exec for load in profile.loads] == [scenario.name for scenario in script.scenarios]
+
+
+# -- latency by size of other protocols
+
+CALL = f'{{grpc: {SERVICE}/SayHello, message: {{data: "${{payload_base64}}"}}, bytes: [8, 100]}}'
+
+
+def project(folder: Path, sizes: str, target: str = f"grpc: {{url: '127.0.0.1:1', proto: {GREETER}}}") -> None:
+    (folder / "loadgate.yml").write_text(f"target: {{{target}}}\nbench:\n  sizes: {sizes}\n")
+
+
+def test_each_of_several_is_warmed_up_before_the_first_is_measured() -> None:
+    post = SizesSpec(RequestText("POST", "/echo"), (10,), (), 1, 2.0)
+    get = SizesSpec(RequestText("GET", "/bytes/{size}"), (20, 30), (), 1, 4.0)
+    profile, _ = load_of(post, get)
+    assert profile.warmup == 2 * SETTLE
+    assert [(load.name, load.start_time) for load in profile.loads] == [
+        ("POST /echo, warm-up", 0.0),
+        ("GET /bytes/N, warm-up", SETTLE),
+        ("POST /echo, 10 B, closed loop", 2 * SETTLE),
+        ("GET /bytes/N, 20 B, closed loop", pytest.approx(2 * SETTLE + 2.0 + PAUSE)),
+        ("GET /bytes/N, 30 B, closed loop", pytest.approx(2 * SETTLE + 6.0 + 2 * PAUSE)),
+    ]
+
+
+def test_methods_are_known_before_anything_runs_and_define_what_is_measured(folder: Path) -> None:
+    project(folder, CALL)
+    found = plan()
+    assert found.load is not None
+    profile, script = found.load
+    assert [load.name for load in profile.loads[1:]] == [
+        f"{SERVICE}/SayHello, {size} B, closed loop" for size in (8, 100)
+    ]
+    assert script.schema is not None and found.files == (folder / "loadgate.yml", *script.schema.paths)
+    assert "SayHello" in str(found.does["protos"])
+    project(folder, CALL.replace("100", "101"))
+    assert digest(plan().does) != digest(found.does)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "target", "message"),
+    [
+        (CALL, "url: 'http://127.0.0.1:1'", "there is no gRPC target for this call"),
+        (CALL.replace("SayHello", "SayHallo"), None, "has no method `SayHallo`"),
+        (CALL.replace("data", "dota"), None, "has no field `dota`"),
+        (CALL.replace("_base64", ""), None, "comes to 77 bytes, less than its payload of 100"),
+        (CALL.replace("payload_base64", "payloat"), None, "is the same at every size"),
+        (CALL.replace("data:", 'name: "${nobody}", data:'), None, "unknown name `nobody`"),
+        ("{ws: /ws}", None, "latency by payload size needs a target for `WS /ws`"),
+        (
+            "{graphql: 'query A($q: ID) { a(id: $q) }', variables: {p: '${payload}'}}",
+            "url: 'http://127.0.0.1:1'",
+            "`p`",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_shown_in_the_file(folder: Path, sizes: str, target: str | None, message: str) -> None:
+    project(folder, sizes) if target is None else project(folder, sizes, target)
+    with pytest.raises(ConfigError) as caught:
+        plan()
+    [found] = caught.value.problems
+    assert message in found.message and found.span is not None and found.span.line == 3
+
+
+def test_flags_hold_for_everything_that_is_sent(folder: Path) -> None:
+    project(folder, f"[{CALL}, {{ws: 'ws://127.0.0.1:1/ws', duration: 9s}}]")
+    found = plan(sizes=(7,), rates=("5/s",), duration="1s")
+    assert [(each.sizes, each.rates, each.duration) for each in found.spec.sizes] == [((7,), (5.0,), 1.0)] * 2
+    found = plan(size_request="POST /echo", url=URL)
+    assert found.spec.sizes == (SizesSpec(RequestText("POST", "/echo")),), "instead of what the project sends"
+    found = plan(url="grpc://127.0.0.1:2")
+    assert found.target.grpc is not None and found.target.grpc.url == "grpc://127.0.0.1:2"

@@ -25,6 +25,7 @@ from loadgate.record.verdict import Word
 from tests.support.command import Done, loadgate, read_json, start, until
 from tests.support.processes import with_word
 from tests.support.target import running_target
+from tests.target.serving import serving
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found in /proc")
 
@@ -160,6 +161,56 @@ def test_latency_by_size_of_a_target_that_runs_already(bench: Bench) -> None:
     at_rate = run.total("http_reqs", {"name": names[1]})
     assert isinstance(at_rate, CounterTally) and at_rate.total == 10
     assert re.search(r"POST /echo, 2,000 B, 20/s +10 +(19|20)\.\d/s", done.out), done.out
+
+
+@pytest.mark.slow
+def test_latency_by_size_of_every_protocol(bench: Bench) -> None:
+    load, query = "bytes: [50, 2000], duration: 300ms", "query Post($id: ID!) { post(id: $id) { id } }"
+    with serving() as urls:
+        bench.folder.joinpath("loadgate.yml").write_text(
+            f"target: {{url: '{urls['http']}', grpc: '{urls['grpc']}', graphql: '{urls['graphql']}'}}\n"
+            "bench:\n"
+            "  sizes:\n"
+            f"    - {{request: POST /echo, {load}}}\n"
+            f'    - {{grpc: mockforge.greeter.Greeter/SayHello, message: {{name: "${{payload}}"}}, {load}}}\n'
+            f"    - {{graphql: '{query}', variables: {{id: '${{payload}}'}}, {load}}}\n"
+            f"    - {{ws: '{urls['websocket']}', name: echo, binary: true, rates: 40/s, vus: 2, {load}}}\n"
+            "budgets:\n"
+            "  grpc: {p50_latency_ms: 9000}\n  graphql: {max_error_rate: 0}\n  websocket: {message_latency_ms: 9000}\n"
+            "  steps:\n"
+            "    'echo, 2,000 B, 40/s': {p50_latency_ms: 9000}\n"
+            "    'query Post, 50 B, closed loop': {max_latency_ms: 9000}\n"
+        )
+        done = bench.run("--summary", "s.json")
+    assert done.code == 0, done.out + done.err
+    assert done.last.startswith("PASS  all 5 budgets hold"), done.last
+    run = bench.record
+    assert not run.errors
+    counts = {"http": "http_reqs", "grpc": "grpc_reqs", "graphql": "graphql_reqs", "websocket": "ws_messages"}
+    titles = {
+        "POST /echo": "http",
+        "mockforge.greeter.Greeter/SayHello": "grpc",
+        "query Post": "graphql",
+        "echo": "websocket",
+    }
+    for title, protocol in titles.items():
+        sizes = {}
+        for size in ("50", "2,000"):
+            tags = {"name": f"{title}, {size} B, closed loop"}
+            sent, requests = run.total("data_sent", tags), run.total(counts[protocol], tags)
+            assert isinstance(sent, CounterTally) and isinstance(requests, CounterTally), (title, size)
+            sizes[size] = sent.total / requests.total
+        assert sizes["2,000"] - sizes["50"] == pytest.approx(1950.0, abs=30.0), "messages, and a little for lengths"
+        assert re.search(rf"^ +{protocol} .*, 50 B, closed loop ", done.out, re.MULTILINE), done.out
+    at_rate, sessions = run.total("ws_messages", {"name": "echo, 50 B, 40/s"}), run.total("ws_sessions")
+    assert isinstance(at_rate, CounterTally) and at_rate.total == 12
+    assert isinstance(sessions, CounterTally)
+    users = sum(
+        load.vus for load in run.loads if load.name.startswith("echo, ") and load.start >= run.definition.warmup
+    )
+    assert 5 <= sessions.total <= users < at_rate.total, "a session a user, not one a message"
+    summary = read_json(bench.folder / "s.json")
+    assert set(summary["steps"]["echo, 50 B, 40/s"]) >= {"ws_messages", "ws_message_duration"}
 
 
 @pytest.mark.slow

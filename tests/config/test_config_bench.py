@@ -6,8 +6,6 @@ import pytest
 
 from loadgate.config.bench import (
     BenchSpec,
-    RequestText,
-    SizesSpec,
     StartsSpec,
     duration_from_flag,
     interval_from_flag,
@@ -15,6 +13,7 @@ from loadgate.config.bench import (
     request_from_flag,
 )
 from loadgate.config.project import parse_project
+from loadgate.config.sizes import RequestText, SizesSpec
 from loadgate.config.start import StartSpec
 from loadgate.errors import ConfigError
 
@@ -45,7 +44,7 @@ def test_all_of_it() -> None:
         K="v",
     )
     assert spec.starts == StartsSpec(5, 9, RequestText("POST", "/orders"), 7)
-    assert spec.sizes == SizesSpec(RequestText("POST", "/echo"), (0, 5), (10.0, 50.0), 3, 0.5)
+    assert spec.sizes == (SizesSpec(RequestText("POST", "/echo"), (0, 5), (10.0, 50.0), 3, 0.5),)
     assert spec.script == HERE / "test_config_bench.py"
     assert spec.commands == {"parse": StartSpec(("a", "b"), HERE), "other": StartSpec(("c",), HERE, {"K": "v"})}
     assert (spec.interval, spec.time, spec.warmup) == (0.025, 30.0, 0)
@@ -63,7 +62,7 @@ def test_one_bound_moves_the_other_that_nobody_gave() -> None:
 
 def test_the_size_is_in_the_body_or_in_the_path() -> None:
     for request in ("POST /echo", "PUT /a", "PATCH /a", "GET /bytes/{size}", "/bytes/{size}"):
-        assert bench(f"{{sizes: {{request: '{request}'}}}}").sizes is not None
+        assert bench(f"{{sizes: {{request: '{request}'}}}}").sizes
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_the_size_is_in_the_body_or_in_the_path() -> None:
         ("{starts: {least: 0}}", "`least` in `starts` in `bench` must be a whole number, 1 or more"),
         ("{starts: {request: users}}", "`request` in `starts` in `bench` must be a request"),
         ("{starts: {request: 'GET users'}}", "`request` in `starts` in `bench` must be a request"),
-        ("{sizes: {bytes: 5}}", "`request` is missing in `sizes` in `bench`"),
+        ("{sizes: {bytes: 5}}", "one of request, grpc, graphql, ws is missing in `sizes` in `bench`"),
         (
             "{sizes: {request: GET /a}}",
             "`GET /a` is the same at every size: give a request with a body, or {size} in its path",

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from loadgate.bench.sizes import size_load
 from loadgate.config.bench import (
-    BLANK,
     BenchSpec,
-    RequestText,
-    SizesSpec,
     StartsSpec,
-    check_sizes,
     duration_from_flag,
     interval_from_flag,
     rates_from_flags,
@@ -26,12 +23,16 @@ from loadgate.config.bench import (
 from loadgate.config.budget_fields import load_budgets
 from loadgate.config.budgets import Budgets
 from loadgate.config.gate import GateSpec
+from loadgate.config.profile import Profile
 from loadgate.config.project import CONFIG_NAME, Project, load_project
+from loadgate.config.sizes import BLANK, RequestText, SizesSpec, check_sizes
 from loadgate.config.start import ReadySpec, StartSpec, start_from_flag
-from loadgate.config.target import TargetSpec, target_from_url
-from loadgate.errors import LoadgateError
+from loadgate.config.target import TargetSpec
+from loadgate.errors import ConfigError, LoadgateError, Problem
 from loadgate.flags import CommonFlags, check_texts, with_program
 from loadgate.measure.repetition import Policy
+from loadgate.plan import placed, protos_of
+from loadgate.script.scenario import Script
 
 _NOTHING: Final = (
     "give --start COMMAND with --url URL, --size with --url, a script with @benchmark functions, --command NAME=COMMAND, "
@@ -68,6 +69,8 @@ class BenchPlan:
     seed: int | None = None
     own: bool = False
     """Whether the target is Loadgate's own, on whatever port was free."""
+    load: tuple[Profile, Script] | None = field(default=None, repr=False)
+    """Latency by payload size, and what its users do."""
 
     @property
     def policy(self) -> Policy:
@@ -89,12 +92,14 @@ class BenchPlan:
         spec = self.spec
         script = "" if spec.script is None else spec.script.read_text("utf-8", "replace")
         commands = {name: each.argv for name, each in spec.commands.items()}
+        protos = {} if self.load is None else protos_of(self.load[1])
         return {
             "start": "" if self.own else command,
             "starts": spec.starts,
             "sizes": spec.sizes,
             "script": script,
             "commands": commands,
+            **({"protos": sorted(protos.values())} if protos else {}),
         }
 
 
@@ -102,14 +107,13 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
     check_texts(flags)
     project = _project(flags, env)
-    target = _target(project.target if project is not None else TargetSpec(), flags)
+    target = placed(project.target if project is not None else TargetSpec(), flags.url)
+    target = with_program(target, start=flags.start, ready=flags.ready)
     spec = _spec(project.bench if project is not None else BenchSpec(), flags)
     asked = spec.sizes or spec.script or spec.commands
     own = not asked and target.start is None and target.url is None and project is None
     if own:
         target, spec = _own(spec, asked_for=flags.request is not None)
-    elif spec.sizes is not None and target.url is None:
-        raise LoadgateError("latency by payload size needs a target", "give its URL")
     if target.start is None:
         if flags.starts is not None:
             raise LoadgateError("--starts without a program to start", "give --start COMMAND, or `target.start`")
@@ -125,9 +129,13 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     budgets = project.budgets if project is not None else Budgets()
     if flags.budgets is not None:
         budgets = load_budgets(flags.budgets, env)
-    files = [
-        path for path in (None if project is None else project.path, spec.script, budgets.path) if path is not None
-    ]
+    load = None
+    if spec.sizes:
+        _need_url(spec.sizes, target)
+        load = size_load(spec.sizes, target, vars={} if project is None else project.vars, env=env)
+    protos = () if load is None else protos_of(load[1])
+    named = (None if project is None else project.path, spec.script, budgets.path, *protos)
+    files = [path for path in named if path is not None]
     return BenchPlan(
         target=target,
         spec=spec,
@@ -136,6 +144,7 @@ def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
         files=tuple(path.absolute() for path in files),
         seed=flags.seed,
         own=own,
+        load=load,
     )
 
 
@@ -146,10 +155,12 @@ def _project(flags: BenchFlags, env: Mapping[str, str]) -> Project | None:
     return load_project(path, env) if path.is_file() else None
 
 
-def _target(target: TargetSpec, flags: BenchFlags) -> TargetSpec:
-    if flags.url is not None:
-        target = replace(target, url=target_from_url(flags.url).url)
-    return with_program(target, start=flags.start, ready=flags.ready)
+def _need_url(sizes: Sequence[SizesSpec], target: TargetSpec) -> None:
+    """Raise ConfigError for what is to be sent to a path, where nothing says on which host."""
+    for each in sizes:
+        if target.url is None and each.needs_url:
+            what = f"latency by payload size needs a target for `{each.title}`"
+            raise ConfigError([Problem(what, each.span, "", "give its URL")])
 
 
 def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
@@ -174,24 +185,30 @@ def _spec(spec: BenchSpec, flags: BenchFlags) -> BenchSpec:
     )
 
 
-def _sizes(sizes: SizesSpec | None, flags: BenchFlags) -> SizesSpec | None:
+def _sizes(sizes: tuple[SizesSpec, ...], flags: BenchFlags) -> tuple[SizesSpec, ...]:
+    """`sizes` as the flags would have them. A request on the command line stands instead of all that is sent."""
     given = flags.sizes or flags.rates or flags.vus or (flags.size_request, flags.duration) != (None, None)
     if not given:
         return sizes
-    if sizes is None and flags.size_request is None:
-        raise LoadgateError("sizes of what?", "give --size-request 'POST /echo', or one with {size} in its path")
     if flags.size_request is not None:
         request = request_from_flag("--size-request", flags.size_request)
-        sizes = SizesSpec(request) if sizes is None else replace(sizes, request=request)
-    assert sizes is not None
-    sizes = replace(
-        sizes,
-        sizes=tuple(dict.fromkeys(flags.sizes)) or sizes.sizes,
-        rates=rates_from_flags(flags.rates) or sizes.rates,
-        vus=flags.vus or sizes.vus,
-        duration=sizes.duration if flags.duration is None else duration_from_flag("--duration", flags.duration),
+        usual = next((each for each in sizes if isinstance(each.request, RequestText)), SizesSpec(request))
+        sizes = (replace(usual, request=request, name=""),)
+    elif not sizes:
+        raise LoadgateError("sizes of what?", "give --size-request 'POST /echo', or one with {size} in its path")
+    rates = rates_from_flags(flags.rates)
+    duration = None if flags.duration is None else duration_from_flag("--duration", flags.duration)
+    sizes = tuple(
+        replace(
+            each,
+            sizes=tuple(dict.fromkeys(flags.sizes)) or each.sizes,
+            rates=rates or each.rates,
+            vus=flags.vus or each.vus,
+            duration=duration or each.duration,
+        )
+        for each in sizes
     )
-    if wrong := check_sizes(sizes):
+    if wrong := next(filter(None, map(check_sizes, sizes)), ""):
         raise LoadgateError(f"--size-request: {wrong}")
     return sizes
 
@@ -216,4 +233,4 @@ def _own(spec: BenchSpec, *, asked_for: bool) -> tuple[TargetSpec, BenchSpec]:
     if starts is not None and not asked_for:
         starts = replace(starts, request=RequestText("GET", "/users/1"))
     sizes = SizesSpec(RequestText("GET", f"/bytes/{BLANK}"), rates=(200.0,), duration=2.0)
-    return target, replace(spec, starts=starts, sizes=sizes)
+    return target, replace(spec, starts=starts, sizes=(sizes,))

@@ -22,7 +22,7 @@ from loadgate.bench.commands import run_command
 from loadgate.bench.functions import run_worker
 from loadgate.bench.plan import BenchPlan
 from loadgate.bench.repeating import Case, Measured, Outcome, Row, Sofar, repeat
-from loadgate.bench.sizes import NAME, size_load
+from loadgate.bench.sizes import NAME
 from loadgate.bench.starts import Starter
 from loadgate.clock import SystemClock
 from loadgate.config.start import StartSpec
@@ -96,7 +96,7 @@ class Suite:
         cases = self._cases()  # a script is read before anything takes time
         if spec.starts is not None:
             run_loop(self._starts(), NAME)
-        if spec.sizes is not None and not self._interrupted:
+        if self.plan.load is not None and not self._interrupted:
             run = self._loaded = self._load()
             known = {each.series for each in self._repeated}
             self._repeated += (each for each in run.repeated if each.series not in known)
@@ -199,8 +199,8 @@ class Suite:
 
     def _load(self) -> Run:
         """Latency by payload size: a run, whose record will be this bench's."""
-        assert self.plan.spec.sizes is not None
-        profile, script = size_load(self.plan.spec.sizes)
+        assert self.plan.load is not None
+        profile, script = self.plan.load
         plan = Plan(replace(profile, seed=self.plan.seed), script, self.plan.target, does=self.plan.does)
         session = Session(plan, self.file, self.env, self.command, self.watch(plan))
         return session.run()

@@ -2,7 +2,7 @@
 
 bench:
   starts: {least: 10, most: 50, request: GET /users/1, requests: 100}   # or `off`
-  sizes: {bytes: [100, 1000, 10000], request: "POST /echo", rates: [50/s], vus: 1, duration: 3s}
+  sizes: {bytes: [100, 1000, 10000], request: "POST /echo", rates: [50/s], vus: 1, duration: 3s}   # or a list of them
   script: benchmarks.py
   commands: {parse: "python parse.py big.json"}
   interval: 5%          # how narrow the 95 % interval of a median must be
@@ -19,33 +19,15 @@ from pathlib import Path
 from typing import Final
 
 from loadgate.config import fields
-from loadgate.config.fields import Fields, Place, Refusal
-from loadgate.config.load import VU_LIMIT
+from loadgate.config.fields import Fields, Place
+from loadgate.config.sizes import RequestText, SizesSpec, read_request_text, read_sizes, request_of
 from loadgate.config.source import Node, Scalar
 from loadgate.config.start import StartSpec, read_start
 from loadgate.errors import ConfigError, Problem
 from loadgate.units import UnitError, parse_duration, parse_rate
 
-SIZES: Final = (100, 1_000, 10_000)
-SIZE_LIMIT: Final = 1_000_000_000
-_REQUEST: Final = re.compile(r"(?:([A-Za-z]+) +)?(/\S*)")
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) *%")
-_BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
-BLANK: Final = "{size}"
-"""What stands in a path for the number of bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestText:
-    """A method and a path on the target."""
-
-    method: str
-    path: str
-
-    @property
-    def carries(self) -> bool:
-        """Whether it has a body."""
-        return self.method in _BODIES
+_ROOT: Final = RequestText("GET", "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +36,8 @@ class StartsSpec:
 
     least: int = 10
     most: int = 50
-    request: RequestText = RequestText("GET", "/")
+    request: RequestText = _ROOT
     requests: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class SizesSpec:
-    """`request` at each of `sizes` (bytes): closed loop with `vus`, then at each of `rates` (1/s), `duration` s each.
-
-    The size is that of the body of a POST, PUT or PATCH, and stands in the path for `{size}`.
-    """
-
-    request: RequestText
-    sizes: tuple[int, ...] = SIZES
-    rates: tuple[float, ...] = ()
-    vus: int = 1
-    duration: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +45,7 @@ class BenchSpec:
     """Everything a `bench` measures. `starts` None: `off`; `interval` is a share, times are in seconds."""
 
     starts: StartsSpec | None = field(default_factory=StartsSpec)
-    sizes: SizesSpec | None = None
+    sizes: tuple[SizesSpec, ...] = ()
     script: Path | None = None
     commands: Mapping[str, StartSpec] = field(default_factory=dict)
     interval: float = 0.05
@@ -90,7 +58,7 @@ def read_bench(node: Node, place: Place) -> BenchSpec:
     own = Fields(node, place, "in `bench`")
     usual: StartsSpec | None = StartsSpec()
     starts = own.take("starts", _starts, usual)
-    sizes: SizesSpec | None = own.take("sizes", _sizes, None)
+    sizes: tuple[SizesSpec, ...] = own.take("sizes", read_sizes, ())
     commands: dict[str, StartSpec] = own.take("commands", fields.mapping(read_start), {})
     spec = BenchSpec(
         starts=starts,
@@ -107,7 +75,7 @@ def read_bench(node: Node, place: Place) -> BenchSpec:
 
 def request_from_flag(flag: str, written: str) -> RequestText:
     """A request as typed, "POST /echo" or "/echo". Raises ConfigError."""
-    found = _request_of(written)
+    found = request_of(written)
     if found is None:
         raise ConfigError([Problem(f"{flag}: `{written}` is no request", note="for example 'POST /echo' or /users")])
     return found
@@ -145,14 +113,6 @@ def interval_from_flag(written: str) -> float:
     return share
 
 
-def check_sizes(spec: SizesSpec) -> str:
-    """What is wrong with `spec` as a whole, or ""."""
-    if not spec.request.carries and BLANK not in spec.request.path:
-        request = f"{spec.request.method} {spec.request.path}"
-        return f"`{request}` is the same at every size: give a request with a body, or {BLANK} in its path"
-    return ""
-
-
 def _starts(node: Node, place: Place) -> StartsSpec | None:
     if isinstance(node, Scalar) and (node.value is False or node.text == "off"):
         return None
@@ -165,55 +125,13 @@ def _starts(node: Node, place: Place) -> StartsSpec | None:
     spec = StartsSpec(
         least=least,
         most=max(most, least),
-        request=own.take("request", _request, usual.request),
+        request=own.take("request", read_request_text, usual.request),
         requests=own.take("requests", fields.whole(0, 1_000_000), usual.requests),
     )
     if most < least:
         own.report("`most` is less than `least` in `starts` in `bench`", "most")
     own.done()
     return spec
-
-
-def _sizes(node: Node, place: Place) -> SizesSpec | None:
-    own = Fields(node, place, "in `sizes` in `bench`")
-    request = own.need("request", _request, RequestText("POST", "/"))
-    spec = SizesSpec(
-        request=request,
-        sizes=own.take("bytes", fields.one_or_more(fields.whole(0, SIZE_LIMIT)), SIZES),
-        rates=own.take("rates", fields.one_or_more(_rate), ()),
-        vus=own.take("vus", fields.whole(1, VU_LIMIT), 1),
-        duration=own.take("duration", fields.positive(fields.duration), 3.0),
-    )
-    if "request" in own and (wrong := check_sizes(spec)):
-        own.report(wrong, "request")
-    if len(set(spec.sizes)) < len(spec.sizes):
-        own.report("a size is given twice in `bytes` in `sizes` in `bench`", "bytes")
-    if len(set(spec.rates)) < len(spec.rates):
-        own.report("a rate is given twice in `rates` in `sizes` in `bench`", "rates")
-    own.done()
-    return spec
-
-
-def _request(node: Node, place: Place) -> RequestText:
-    found = _request_of(fields.plain(node, place))
-    if found is None:
-        raise place.refuse(node, "a request", "for example POST /echo, or a path alone for GET")
-    return found
-
-
-def _request_of(written: str) -> RequestText | None:
-    match = _REQUEST.fullmatch(written.strip())
-    return None if match is None else RequestText((match[1] or "GET").upper(), match[2])
-
-
-def _rate(node: Node, place: Place) -> float:
-    try:
-        rate = parse_rate(fields.text(node, place))
-    except UnitError as error:
-        raise Refusal(Problem(f"{place.what}: {error.message}", node.span, error.hint or "")) from None
-    if rate <= 0.0:
-        raise place.refuse(node, "more than 0", "too small")
-    return rate
 
 
 def _share(node: Node, place: Place) -> float:

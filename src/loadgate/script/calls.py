@@ -22,12 +22,16 @@ _CALLS: Final = ("unary", "stream")
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCall:
-    """A call that will be made. `span` is where its method is written; `step` None: in Python, by the function `kind`."""
+    """A call that will be made. `span` is where its method is written; `step` None: in Python, by the function `kind`.
+
+    `least` is how many bytes each message of `step` comes to at the least.
+    """
 
     method: str
     span: Span
     step: GrpcStep | None = None
     kind: str = ""
+    least: int = 0
 
 
 def calls_of(steps: Iterable[ExchangeStep]) -> list[DeclaredCall]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from loadgate.config.payload import PAYLOAD_BASE64
 from loadgate.config.steps import GrpcStep
 from loadgate.config.steps.grpc import MessageSpec
 from loadgate.config.target import TIMEOUT
@@ -102,7 +103,7 @@ def _problems(calls: Sequence[DeclaredCall], spec: GrpcSpec, schema: Schema | No
             except LoadgateError as error:
                 problems.append(Problem(error.message, call.span, error.hint or ""))
                 continue
-            problems += _in_python(call, method) if call.step is None else _in_step(call.step, method)
+            problems += _in_python(call, method) if call.step is None else _in_step(call.step, method, call.least)
         elif call.step is not None and not spec.reflection:
             note = "let `proto` in `target.grpc` name files, or `reflection` be true"
             problems.append(Problem("nothing is known of this method's messages", call.span, "", note))
@@ -116,15 +117,15 @@ def _in_python(call: DeclaredCall, method: Method) -> list[Problem]:
     return []
 
 
-def _in_step(step: GrpcStep, method: Method) -> Iterator[Problem]:
+def _in_step(step: GrpcStep, method: Method, least: int) -> Iterator[Problem]:
     if step.listed and not method.client_streaming:
         note = "only client-streaming and bidirectional methods take a list"
         yield Problem(f"`{method.name}` takes one message, not a list of them", step.message_span, "", note)
     for message in step.messages:
-        yield from _in_message(step, message, method)
+        yield from _in_message(step, message, method, least)
 
 
-def _in_message(step: GrpcStep, message: MessageSpec, method: Method) -> Iterator[Problem]:
+def _in_message(step: GrpcStep, message: MessageSpec, method: Method, least: int) -> Iterator[Problem]:
     """Each field by itself, so that one that is filled in later does not hide what is wrong with another.
 
     Of a field with templates only the name is held against the type: null stands for any value.
@@ -142,6 +143,9 @@ def _in_message(step: GrpcStep, message: MessageSpec, method: Method) -> Iterato
         fault = _fault(method, fixed, whole=True)
         if fault:
             yield Problem(f"{fault} in step `{step.name}`", step.message_span)
+        elif (size := len(method.encode(fixed))) < least:
+            why = f"the message of step `{step.name}` comes to {size:,} bytes, less than its payload of {least:,}"
+            yield Problem(why, step.message_span, "", f"a field of bytes takes base64: write {PAYLOAD_BASE64}")
 
 
 def _fault(method: Method, fields: Mapping[str, Any], *, whole: bool) -> str:

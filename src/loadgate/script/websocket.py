@@ -45,7 +45,8 @@ def compile_session(
     problems: list[Problem],
 ) -> SessionRun:
     """The step of `spec`, within which `steps` run; what is wrong with its templates goes into `problems`."""
-    return SessionRun(
+    make = KeptSessionRun if spec.kept else SessionRun
+    return make(
         spec,
         replace(rules, expectations=(*_expected_of_session(spec), *rules.expectations)),
         steps,
@@ -165,16 +166,19 @@ class SessionRun(ExchangeRun["WsSession"]):
         self._url = url
 
     async def send(self, scope: Iteration) -> WsSession:
-        outer = scope.session
         async with self._session(scope) as session:
-            scope.session = session
-            try:
-                if session.error is None:
-                    for step in self._steps:
-                        await step.run(scope)
-            finally:
-                scope.session = outer
+            await self._within(session, scope)
         return session
+
+    async def _within(self, session: WsSession, scope: Iteration) -> None:
+        """Run the steps, unless it could not be opened."""
+        outer, scope.session = scope.session, session
+        try:
+            if session.error is None:
+                for step in self._steps:
+                    await step.run(scope)
+        finally:
+            scope.session = outer
 
     def reply(self, user: User, came: WsSession) -> Reply:
         return SessionReply(came)
@@ -194,6 +198,27 @@ class SessionRun(ExchangeRun["WsSession"]):
             )
         except (ValueError, LookupError) as error:
             raise ValueError(f"step `{spec.name}`: {error}") from None
+
+
+class KeptSessionRun(SessionRun):
+    """As `SessionRun`, but each user goes on in its session at its next iteration; one that has ended is opened anew.
+
+    Sessions end with their users.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._kept: dict[int, WsSession] = {}
+
+    async def send(self, scope: Iteration) -> WsSession:
+        session = self._kept.get(scope.id)
+        if session is None or not session.is_open:
+            session = self._kept[scope.id] = self._session(scope)
+            await session.open()
+        await self._within(session, scope)
+        return session
 
 
 class AskRun(ExchangeRun["WsReply"]):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from loadgate.config import fields
-from loadgate.config.fields import Fields, Place, Reader
+from loadgate.config.fields import Fields, Place
 from loadgate.config.source import Listing, Node
 from loadgate.config.steps.exchange import ExchangeStep, Think, read_think
 from loadgate.config.steps.graphql import read_graphql_step
@@ -23,7 +23,7 @@ KINDS: Final[Kinds] = {
     **dict.fromkeys(METHODS, read_request),
     "graphql": read_graphql_step,
     "grpc": read_grpc_step,
-    "ws": lambda key, own: read_session(key, own, _reader_within),
+    "ws": lambda key, own: read_session(key, own, _read_within),
 }
 """By the key that makes a step an exchange of that kind: its reader, which is given the key and all of the step's fields."""
 
@@ -70,10 +70,10 @@ def requests_of(steps: tuple[Step, ...]) -> Iterator[RequestStep]:
     return (step for step in exchanges_of(steps) if isinstance(step, RequestStep))
 
 
-def _reader_within(session: str) -> Reader[tuple[Step, ...]]:
-    """The reader of the steps within the session of that name."""
+def _read_within(own: Fields, session: str) -> tuple[Step, ...]:
+    """The steps within the session of that name, whose fields are `own`."""
     read = partial(read_message, session=session)
-    return partial(read_steps, kinds={**KINDS, **dict.fromkeys(Deed, read)})
+    return own.need("steps", partial(read_steps, kinds={**KINDS, **dict.fromkeys(Deed, read)}), ())
 
 
 def _step(node: Node, place: Place, kinds: Kinds) -> Step | None:

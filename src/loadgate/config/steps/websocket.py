@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from loadgate.config import fields
 from loadgate.config.body import JsonBody, TextBody
 from loadgate.config.expect import CaptureFrom, ExpectSpec, read_content
-from loadgate.config.fields import Fields, Place, Reader, Refusal
+from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Listing, Node, Scalar, Table
 from loadgate.config.steps.exchange import ExchangeStep, read_common
 from loadgate.config.target import HEADER_NAME
@@ -82,13 +82,17 @@ class MessageStep(ExchangeStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStep(ExchangeStep):
-    """A session that is open while `steps` run. `timeout` is over its opening, and again for each answer."""
+    """A session that is open while `steps` run. `timeout` is over its opening, and again for each answer.
+
+    `kept`: a user opens it once and goes on in it at its next iteration.
+    """
 
     url: Template
     query: Mapping[str, Template] = field(default_factory=dict)
     subprotocols: tuple[str, ...] = ()
     compress: bool = False
     steps: tuple[Step, ...] = ()
+    kept: bool = False
     expect: SessionExpect = field(default_factory=SessionExpect)
 
     @property
@@ -96,8 +100,8 @@ class SessionStep(ExchangeStep):
         return self.url.span if self.url.text.startswith("/") else None
 
 
-def read_session(key: str, own: Fields, steps: Callable[[str], Reader[tuple[Step, ...]]]) -> SessionStep:
-    """The step whose key is `ws`. `steps` gives the reader of those within the session of a name."""
+def read_session(key: str, own: Fields, steps: Callable[[Fields, str], tuple[Step, ...]]) -> SessionStep:
+    """The step whose key is `ws`. `steps` reads those within, given all fields and the name of the session."""
     written = own.node.entries[key].value
     title = f"WS {written.text if isinstance(written, Scalar) else ''}".rstrip()
     common = read_common(own, redact_url(title))
@@ -115,7 +119,7 @@ def read_session(key: str, own: Fields, steps: Callable[[str], Reader[tuple[Step
         query=own.take("query", fields.mapping(template), {}),
         subprotocols=own.take("subprotocols", _subprotocols, ()),
         compress=own.take("compress", fields.flag, False),
-        steps=own.need("steps", steps(common["name"]), ()),
+        steps=steps(own, common["name"]),
         expect=own.take("expect", _session_expect, SessionExpect()),
     )
     if step.expect.subprotocol is not None and step.expect.subprotocol not in step.subprotocols:
@@ -149,7 +153,7 @@ def read_message(key: str, own: Fields, session: str) -> MessageStep:
         **common,
         deed=deed,
         named=named,
-        message=own.take(key, _bytes if binary else _message, None) if sends else None,
+        message=own.take(key, read_binary_message if binary else read_text_message, None) if sends else None,
         match=own.take("match", template, None) if asks else None,
         count=1 if sends else own.take(key, fields.whole(1), 1),
         expect=own.take("expect", _pong_expect if deed is Deed.PING else _message_expect, ExpectSpec()),
@@ -188,7 +192,8 @@ def _subprotocol(node: Node, place: Place) -> str:
     return name
 
 
-def _message(node: Node, place: Place) -> Message:
+def read_text_message(node: Node, place: Place) -> Message:
+    """A text message, or a mapping or list that becomes one as JSON."""
     if isinstance(node, Table | Listing):
         return JsonBody(json_template(node, place))
     if node.value is None:
@@ -196,7 +201,8 @@ def _message(node: Node, place: Place) -> Message:
     return TextBody(template(node, place))
 
 
-def _bytes(node: Node, place: Place) -> Message:
+def read_binary_message(node: Node, place: Place) -> Message:
+    """A binary message, in base64."""
     written = template(node, place)
     if "${" not in written.text:
         try:
