@@ -130,12 +130,15 @@ class Program:
 
     # -- under load
 
-    async def begin(self, recorder: Recorder, warmup: float) -> None:
-        """Count from now; with a warm-up (s) from its end, so that what is used belongs to the requests that count."""
+    async def begin(self, recorder: Recorder, warmup: float, tags: Mapping[str, str] | None = None) -> None:
+        """Count from now; with a warm-up (s) from its end, so that what is used belongs to the requests that count.
+
+        `tags` are those of all its samples: two programs of one run are told apart by them.
+        """
         if self._keeper is None and self._scraper is None:
             return
         self._since = self._clock.now()
-        self._log = UsageLog(recorder)
+        self._log = UsageLog(recorder, tags)
         await self._count_from_here()
         self._recorder = recorder
         if self._scraper is not None:

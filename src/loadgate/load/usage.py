@@ -6,6 +6,7 @@ that has it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Final
 
@@ -35,10 +36,11 @@ _GAUGES: Final = {
 
 
 class UsageLog:
-    """Writes readings into `recorder`. Nothing counts before `begin`."""
+    """Writes readings into `recorder`, under `tags`. Nothing counts before `begin`."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, tags: Mapping[str, str] | None = None) -> None:
         self._recorder = recorder
+        self._tags = tags or {}
         self._at: float | None = None
         self._last: dict[str, float] = {}
 
@@ -74,4 +76,4 @@ class UsageLog:
                 self._put(name, now)
 
     def _put(self, name: str, value: float) -> None:
-        self._recorder.add(self._recorder.series(BUILTIN[name], {}), value)
+        self._recorder.add(self._recorder.series(BUILTIN[name], self._tags), value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec.structs import replace
@@ -41,7 +42,7 @@ def result_of(run: Run) -> Result:
         machine=machine_of(run.environment),
         definition=run.definition.digest,
         word=run.verdict.word,
-        figures=tuple(_figures(run)),
+        figures=tuple(figures_in(run.series, run.windows, run.repeated)),
     )
 
 
@@ -50,32 +51,38 @@ def machine_of(environment: Environment) -> str:
     return ", ".join(part for part in (environment.machine, environment.image) if part)
 
 
-def _figures(run: Run) -> Iterator[Figure]:
-    blocks = into_blocks(run.windows)
+def figures_in(series: Sequence[Series], windows: Sequence[Window], repeated: Sequence[Repeated]) -> Iterator[Figure]:
+    """The figures of what was measured, as parts of a run: `series` are what the tallies in `windows` are of."""
+    blocks = into_blocks(windows)
     for protocol in PROTOCOLS:
         for metric in (protocol.count, protocol.failed, protocol.service, protocol.latency):
-            yield from figures_of(run.series, blocks, metric, by_step=True)
+            yield from figures_of(series, blocks, metric, by_step=True)
     known = {name for protocol in PROTOCOLS for name in (protocol.count, protocol.failed)}
-    own = {series.metric.name for series in run.series if series.metric.name not in BUILTIN}
+    own = {each.metric.name for each in series if each.metric.name not in BUILTIN}
     for metric in ["checks", *sorted(own - known)]:
-        yield from figures_of(run.series, blocks, metric, by_step=False)
-    yield from _of_target(run, blocks)
-    yield from (_median(each) for each in run.repeated if math.isfinite(each.spread.median))
+        yield from figures_of(series, blocks, metric, by_step=False)
+    yield from _of_target(series, blocks)
+    yield from (_median(each) for each in repeated if math.isfinite(each.spread.median))
 
 
-def _of_target(run: Run, blocks: Sequence[Window]) -> Iterator[Figure]:
+def _of_target(series: Sequence[Series], blocks: Sequence[Window]) -> Iterator[Figure]:
     """What the target itself took, where it was watched."""
-    cpu = run.find("target_cpu")
-    requests = [number for protocol in PROTOCOLS for number in run.find(protocol.count)]
+    cpu = _numbers(series, {"target_cpu"})
+    requests = _numbers(series, {protocol.count for protocol in PROTOCOLS})
     pairs = _with_requests([(_count(block, cpu), _count(block, requests)) for block in blocks])
     if pairs and any(_has(block, cpu) for block in blocks):
         per_request = estimate.rate([used * 1e6 for used, _ in pairs], [count for _, count in pairs])
         found = replace(per_request, count=round(sum(count for _, count in pairs)))
         yield Figure(SeriesName("", "target_cpu_per_request", ""), "us", Direction.LOWER, found)
-    memory = run.total("target_memory")
-    if isinstance(memory, GaugeTally):
-        series = SeriesName("", "target_memory", "max")
-        yield Figure(series, "bytes", Direction.LOWER, Estimate(memory.maximum, count=1))
+    for number in _numbers(series, {"target_memory"}):
+        memory = series[number].total
+        if isinstance(memory, GaugeTally):
+            name = SeriesName("", "target_memory", "max")
+            yield Figure(name, "bytes", Direction.LOWER, Estimate(memory.maximum, count=1))
+
+
+def _numbers(series: Sequence[Series], metrics: AbstractSet[str]) -> list[int]:
+    return [number for number, own in enumerate(series) if own.metric.name in metrics]
 
 
 def _with_requests(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -117,7 +124,7 @@ def figures_of(
 
     `mean`: of times the mean, too, which other tools' users follow.
     """
-    numbers = [number for number, own in enumerate(series) if own.metric.name == metric]
+    numbers = _numbers(series, {metric})
     steps: dict[str, list[int]] = {"": numbers}
     for number in numbers if by_step else ():
         step = series[number].tags.get("name", "(unnamed)")
