@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from loadgate.measure.tally import CounterTally
 from loadgate.record.file import read_run
-from tests.support.command import loadgate, start
+from tests.support.command import environment, loadgate, start
 
 PROJECT = """
 target: {grpc: "URL"}
@@ -61,6 +62,21 @@ def test_a_run_of_declared_steps_against_serve(tmp_path: Path) -> None:
         if series.metric.name == "grpc_reqs" and isinstance(series.total, CounterTally)
     }
     assert found == {("hello", "OK"): 4, ("stream", "OK"): 4, ("collect", "RESOURCE_EXHAUSTED"): 4, ("chat", "OK"): 4}
+
+
+@pytest.mark.parametrize(
+    ("protocols", "never"),
+    [((), "loadgate.http2 loadgate.target.grpc grpc google graphql zlib"), (("grpc",), "grpc google graphql numpy")],
+)
+def test_a_target_imports_what_it_speaks(protocols: tuple[str, ...], never: str) -> None:
+    code = (
+        "import sys\n"
+        "from loadgate.target.http.server import HttpTarget\n"
+        f"HttpTarget(protocols={protocols!r})\n"
+        f"print(*(name for name in {never.split()!r} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("\n", "")
 
 
 def _stop(server: subprocess.Popen[str]) -> None:
