@@ -331,6 +331,21 @@ def test_the_connections_window_is_shared_and_a_stream_that_waits_holds_up_no_ot
         assert peer.reply(3)[0] == REPLY
 
 
+def test_small_replies_use_the_connections_window_up_too(urls: dict[str, str]) -> None:
+    name = b"n" * 9000
+    small = prefixed(b"\x0a" + encode_varint(len(name)) + name)
+    with opened(urls["grpc"]) as peer:
+        left = frames.DEFAULT_WINDOW
+        for stream in range(1, 15, 2):
+            peer.send(call(stream, data=small))
+            left -= len(peer.reply(stream)[0])
+        peer.send(call(15, data=small))
+        peer.fields()
+        assert len(peer.next().payload) == left
+        peer.send(frames.window_update(0, 10_000))
+        assert peer.reply(15)[1]["grpc-status"] == "0"
+
+
 def encode_varint(value: int) -> bytes:
     found = bytearray()
     while value > 127:
