@@ -65,6 +65,13 @@ def test_a_reply_is_headers_data_and_trailers(urls: dict[str, str]) -> None:
             assert peer.fields() == {"grpc-status": "0"}
 
 
+def test_the_first_header_block_says_that_our_table_is_empty(urls: dict[str, str]) -> None:
+    with opened(urls["grpc"], {Setting.HEADER_TABLE_SIZE: 0}) as peer:
+        peer.send(call(1), call(3))
+        blocks = [frame.payload for frame in (peer.next() for _ in range(6)) if frame.kind == Kind.HEADERS]
+        assert blocks[0] == b"\x20" + blocks[2] and blocks[1] == blocks[3]
+
+
 def test_an_error_is_one_header_block_and_its_text_is_encoded(urls: dict[str, str]) -> None:
     with opened(urls["grpc"]) as peer:
         peer.send(call(1, "50 % Ä"))
