@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter
 
 import pytest
 
+from loadgate.clients.grpc.method import Message, Method
 from loadgate.clients.http import HttpStack
 from loadgate.clock import SystemClock
 from loadgate.config.grpc import GrpcSpec
+from loadgate.config.steps.grpc_flags import call_from_flags
 from loadgate.errors import LoadgateError
 from loadgate.load.users import UserPool
 from loadgate.measure.recorder import Recorder
 from loadgate.script.performance import Performance
 from loadgate.script.scenario import Scenario, Script
+from loadgate.script.source import call_script
 from loadgate.script.user import User
 from tests.support.grpc_server import SERVICE, GrpcServer, serving
 
@@ -32,13 +36,17 @@ async def nothing(user: User) -> None:
     await user.sleep(0)
 
 
-def talk(main: Callable[[UserPool, User, Recorder], Awaitable[None]], spec: GrpcSpec | None) -> None:
-    """Run `main` with a user of a pool, which is closed afterwards."""
+NOTHING = Script("test", (Scenario("main", nothing),))
+
+
+def talk(
+    main: Callable[[UserPool, User, Recorder], Awaitable[None]], spec: GrpcSpec | None, script: Script = NOTHING
+) -> None:
+    """Run `main` with a user of a pool, which is closed afterwards. Users play `script`."""
 
     async def whole() -> None:
         recorder = Recorder(start=perf_counter())
         clock = SystemClock()
-        script = Script("test", (Scenario("main", nothing),))
         http = HttpStack(recorder, grpc=spec)
         performance = Performance(script, recorder=recorder, http=http, clock=clock, env={}, seed=1)
         await performance.setup()
@@ -99,6 +107,28 @@ def test_a_call_without_an_end_is_counted_when_its_user_is_given_up(server: Grpc
         assert [(error.kind, error.step) for error in recorder.errors] == [("unanswered", "endless")]
 
     talk(main, GrpcSpec(server.url, shared=shared))
+
+
+def test_a_large_message_that_never_varies_is_encoded_once(server: GrpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Message] = []
+    encode = Method.encode
+
+    def counted(method: Method, message: Message) -> bytes:
+        encoded.append(message)
+        return encode(method, message)
+
+    monkeypatch.setattr(Method, "encode", counted)
+    url, step = call_from_flags(f"{server.url}/{HELLO}", json.dumps({"name": "x" * 10_000}))
+    script = call_script(step)
+
+    async def main(pool: UserPool, user: User, recorder: Recorder) -> None:
+        encoded.clear()  # it was held against its type
+        for _ in range(3):
+            await script.scenarios[0].iterate(user)
+        assert len(encoded) == 1
+        assert not recorder.errors
+
+    talk(main, GrpcSpec(url), script)
 
 
 def test_without_a_server_a_call_is_refused() -> None:

@@ -19,6 +19,7 @@ from loadgate.script.template import Compiled, TemplateCompiler
 
 if TYPE_CHECKING:
     from loadgate.clients.grpc.client import GrpcClient
+    from loadgate.clients.grpc.method import Method
     from loadgate.clients.grpc.reply import GrpcReply
     from loadgate.clients.grpc.request import Request
     from loadgate.script.user import User
@@ -81,12 +82,13 @@ class CallReply(Reply):
 class GrpcRun(ExchangeRun[CallReply]):
     """Makes one call. What is the same at each iteration is prepared once for each set of tags."""
 
-    __slots__ = ("_fixed", "_keeps", "_messages", "_metadata", "_spec", "_status_check")
+    __slots__ = ("_encoded", "_fixed", "_keeps", "_messages", "_metadata", "_spec", "_status_check")
 
     def __init__(
         self, spec: GrpcStep, rules: ExchangeRules, *, messages: list[Compiled], metadata: Mapping[str, Compiled]
     ) -> None:
         super().__init__(rules)
+        self._encoded: tuple[Method, bytes] | None = None
         self._fixed = all(value.fixed for value in metadata.values())
         self._keeps = bool(spec.expect.json or spec.expect.body_contains or rules.captures)
         self._messages = tuple(messages)
@@ -99,10 +101,10 @@ class GrpcRun(ExchangeRun[CallReply]):
     async def send(self, scope: Iteration) -> CallReply:
         client = scope.user.grpc
         request = client.context.prepared.get(self) or self._prepare(client, scope)
-        messages = [message.render(scope) for message in self._messages]
         try:
-            if request.method.kind == "unary":
-                return CallReply(await client.send(request, request.method.wire(messages[0])))
+            if not request.streams:
+                return CallReply(await client.send(request, self._wire(request.method, scope)))
+            messages = [message.render(scope) for message in self._messages]
             return await self._streamed(client, request, messages)
         except ValueError as error:
             raise ValueError(f"step `{self._spec.name}`: {error}") from None
@@ -112,6 +114,15 @@ class GrpcRun(ExchangeRun[CallReply]):
             details = f": {came.reply.details}" if came.reply.details else ""
             note(user, self._status_check, f"got {came.summary}{details}")
         return came
+
+    def _wire(self, method: Method, scope: Iteration) -> bytes:
+        """The one message as it is sent. One that never varies is encoded once: a large one costs more than its call."""
+        message = self._messages[0]
+        if not message.fixed:
+            return method.wire(message.render(scope))
+        if self._encoded is None or self._encoded[0] is not method:
+            self._encoded = method, method.wire(message.value)
+        return self._encoded[1]
 
     def _prepare(self, client: GrpcClient, scope: Iteration) -> Request:
         spec = self._spec
