@@ -19,7 +19,7 @@ from loadgate.load.users import UserPool
 from loadgate.measure.recorder import Recorder
 from loadgate.script.performance import Performance
 from loadgate.script.scenario import Scenario, Script
-from loadgate.script.source import call_script
+from loadgate.script.source import step_script
 from loadgate.script.user import User
 from tests.support.grpc_server import SERVICE, GrpcServer, serving
 
@@ -119,7 +119,7 @@ def test_a_large_message_that_never_varies_is_encoded_once(server: GrpcServer, m
 
     monkeypatch.setattr(Method, "encode", counted)
     url, step = call_from_flags(f"{server.url}/{HELLO}", json.dumps({"name": "x" * 10_000}))
-    script = call_script(step)
+    script = step_script(step)
 
     async def main(pool: UserPool, user: User, recorder: Recorder) -> None:
         encoded.clear()  # it was held against its type
