@@ -13,8 +13,9 @@ from loadgate.record.run import Run
 _GROUPS: Final = "group_duration"
 OF_SESSIONS: Final = frozenset(
     {"ws_sessions", "ws_connecting", "ws_session_duration", "ws_ping", "ws_msgs_sent", "ws_msgs_received"}
+    | {"graphql_connection_init", "graphql_subscriptions", "graphql_events", "graphql_event_gap"}
 )
-"""What is measured of a WebSocket session and of no step in it."""
+"""What is measured of a WebSocket session and of no step in it; subscriptions of GraphQL are held over one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,11 @@ class RequestBuilder:
         self._headers = headers
         self._common: dict[Origin, bytes] = {}
 
+    @property
+    def timeout(self) -> float:
+        """Seconds for a request that says none of its own."""
+        return self._defaults.timeout
+
     def locate(self, url: str) -> tuple[Origin, str, Auth | None]:
         """Origin, request target and credentials of `url`, which is absolute or begins with `/`.
 

@@ -6,22 +6,34 @@ exchange, which whichever protocol comes first takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.client import HttpClient
-from loadgate.clients.http.request import Auth
+from loadgate.clients.http.request import Auth, Request
 from loadgate.clients.http.stack import Context, HttpStack
 from loadgate.clients.websocket.handshake import Offer
-from loadgate.clients.websocket.questions import Question
 from loadgate.clients.websocket.session import WsSession
-from loadgate.clients.websocket.step import WsStep
+from loadgate.clients.websocket.step import Outcomes
 from loadgate.config.websocket import http_url, is_of_handshake
+from loadgate.measure.recorder import Recorder
 
 _STEPS: Final = 4096
 """Steps kept; names with ids in them would otherwise be kept for ever."""
+
+S = TypeVar("S", bound=Outcomes)
+
+
+class Waiting(Protocol):
+    """Something that the scenario was waiting for when it was interrupted."""
+
+    def fail(self, kind: ErrorKind, text: str, now: float) -> None:
+        """Record that it did not come until `now` (clock s)."""
+
+    def give_up(self, patience: float, now: float) -> None:
+        """The same, as unanswered, where it was waited for longer than `patience` (s)."""
 
 
 class WsStack:
@@ -30,19 +42,19 @@ class WsStack:
     __slots__ = ("_steps", "builder", "connector", "recorder")
 
     def __init__(self, http: HttpStack) -> None:
-        self._steps: dict[tuple[Context, str], WsStep] = {}
+        self._steps: dict[tuple[Context, str, object], Outcomes] = {}
         self.builder = http.builder
         self.connector = http.connector
         self.recorder = http.recorder
 
-    def step(self, context: Context, name: str) -> WsStep:
-        """The step of this name under the tags of `context`."""
-        step = self._steps.get((context, name))
+    def step(self, context: Context, name: str, kind: Callable[[Recorder, str, Mapping[str, str]], S]) -> S:
+        """The step of this name and kind under the tags of `context`."""
+        step = self._steps.get((context, name, kind))
         if step is None:
             if len(self._steps) >= _STEPS:
                 self._steps.clear()  # the recorder knows their series, so one made anew goes on where it was
-            step = self._steps[context, name] = WsStep(self.recorder, name, context.tags)
-        return step
+            step = self._steps[context, name, kind] = kind(self.recorder, name, context.tags)
+        return cast(S, step)
 
     def client(self, http: HttpClient) -> WsClient:
         """The WebSocket client of the user whose HTTP client this is."""
@@ -56,7 +68,7 @@ class WsClient:
 
     def __init__(self, stack: WsStack, http: HttpClient) -> None:
         self._sessions: set[WsSession] = set()
-        self._given_up: list[Question] = []
+        self._given_up: list[Waiting] = []
         self.http = http
         self.stack = stack
 
@@ -87,9 +99,34 @@ class WsClient:
         step its messages count for; without it that is `WS` and the path. `timeout` is in seconds, over connecting and the
         handshake, and again for each answer. `compress` offers permessage-deflate. Raises ValueError for what cannot be sent.
         """
+        request, offer = self.handshake(
+            url,
+            params=params,
+            headers=headers,
+            auth=auth,
+            subprotocols=subprotocols,
+            name=name,
+            timeout=timeout,
+            compress=compress,
+        )
+        self.settle()
+        return WsSession(self, request, offer)
+
+    def handshake(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
+        subprotocols: Sequence[str] = (),
+        name: str | None = None,
+        timeout: float | None = None,
+        compress: bool = False,
+    ) -> tuple[Request, Offer]:
+        """What a session is opened with. Arguments and errors are those of `connect`."""
         if isinstance(subprotocols, str):
             raise ValueError(f"subprotocols is a list: write ({subprotocols!r},)")
-        self._settle()
         builder = self.stack.builder
         url = http_url(url)
         if name is None:
@@ -108,7 +145,7 @@ class WsClient:
             auth=auth,
             timeout=timeout,
         )
-        return WsSession(self, request, offer)
+        return request, offer
 
     def cut_off(self, patience: float) -> None:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
@@ -136,11 +173,11 @@ class WsClient:
         """`session` is gone."""
         self._sessions.discard(session)
 
-    def give_up(self, question: Question) -> None:
+    def give_up(self, question: Waiting) -> None:
         """The scenario was interrupted while `question` was under way. At the end of a run that is no failure."""
         self._given_up.append(question)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """The user goes on, so what it gave up was not given up by the end of the run: those are failures."""
         now = perf_counter()
         for question in self._given_up:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
-
-from loadgate.clients.websocket.message import WsMessage
+from typing import Final, Generic, Protocol, TypeVar
 
 MOST: Final = 1_000
 """Messages that are kept."""
@@ -14,18 +12,28 @@ MOST_SIZE: Final = 16 * 1024 * 1024
 """Their characters and bytes in all."""
 
 
-class Inbox:
+class Sized(Protocol):
+    """What is kept: its content counts."""
+
+    @property
+    def content(self) -> str | bytes: ...
+
+
+M = TypeVar("M", bound=Sized)
+
+
+class Inbox(Generic[M]):
     """First come, first served, on both sides."""
 
     __slots__ = ("_loop", "_messages", "_receivers", "_size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._messages: deque[WsMessage] = deque()
-        self._receivers: deque[asyncio.Future[WsMessage]] = deque()
+        self._messages: deque[M] = deque()
+        self._receivers: deque[asyncio.Future[M]] = deque()
         self._size = 0
 
-    def put(self, message: WsMessage) -> bool:
+    def put(self, message: M) -> bool:
         """Give `message` to who waits for one, or keep it; False where there is no room left."""
         while self._receivers:
             waiter = self._receivers.popleft()
@@ -39,7 +47,7 @@ class Inbox:
         self._size += size
         return True
 
-    def get(self) -> WsMessage | None:
+    def get(self) -> M | None:
         """The next message that is kept."""
         if not self._messages:
             return None
@@ -47,9 +55,9 @@ class Inbox:
         self._size -= len(message.content)
         return message
 
-    async def wait(self, limit: float) -> WsMessage:
-        """The next message to come. Raises TimeoutError after `limit` seconds."""
-        waiter: asyncio.Future[WsMessage] = self._loop.create_future()
+    async def wait(self, limit: float | None) -> M:
+        """The next message to come. Raises TimeoutError after `limit` seconds, if there is one."""
+        waiter: asyncio.Future[M] = self._loop.create_future()
         self._receivers.append(waiter)
         try:
             async with asyncio.timeout(limit):
@@ -60,7 +68,7 @@ class Inbox:
                 self._size += len(waiter.result().content)
             raise
 
-    def end(self, last: WsMessage) -> None:
+    def end(self, last: M) -> None:
         """Nothing will come any more: who still waits gets `last`."""
         while self._receivers:
             waiter = self._receivers.popleft()

@@ -25,11 +25,11 @@ from loadgate.clients.websocket.inbox import MOST, MOST_SIZE, Inbox
 from loadgate.clients.websocket.message import WsMessage, WsReply
 from loadgate.clients.websocket.pings import Pings
 from loadgate.clients.websocket.questions import Question, Questions
+from loadgate.clients.websocket.step import WsStep
 from loadgate.clients.websocket.wire import State, Wire
 
 if TYPE_CHECKING:
     from loadgate.clients.websocket.client import WsClient
-    from loadgate.clients.websocket.step import WsStep
 
 _NEVER: Final = float("inf")
 _OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
@@ -66,12 +66,12 @@ class WsSession(Wire):
         self._offer = offer
         self._at = 0.0
         self._context = client.http.context
-        self._step = client.stack.step(self._context, request.step.name)
+        self._step = client.stack.step(self._context, request.step.name, WsStep)
         self._record = client.stack.recorder.exchange
         self._questions = Questions()
         self._deadlines = Deadlines(self._loop, self._questions.waiting, _too_late)
         self._pings: Pings | None = None
-        self._inbox: Inbox | None = None
+        self._inbox: Inbox[WsMessage] | None = None
         self.connecting = _NEVER
         """Milliseconds that connecting and the handshake took (`ws_connecting`); infinite before the session is open."""
         self.error: ErrorKind | None = None
@@ -107,14 +107,12 @@ class WsSession(Wire):
             head = await self._open(client.stack.connector, wire, offer, request.timeout)
         except ExchangeError as error:
             self.error, self.error_text = error.kind, str(error)
-            planned, client.planned = client.planned or began, 0.0
-            status = error.status if isinstance(error, RefusedError) else 0
             self._control(0, len(self._head))
-            self._step.fail(error.kind, str(error), len(wire), planned, began, perf_counter(), status)
+            self._unopened(error, len(wire), began)
             client.forget(self)
             return False
         except BaseException:
-            client.give_up(self._lost_question(began, 0))
+            self._interrupted(began)
             client.forget(self)
             raise
         self._at = perf_counter()
@@ -201,10 +199,7 @@ class WsSession(Wire):
         """
         step = self._step if self._client.http.context is self._context else self._other_step(None)
         if self.state is _OPEN:
-            frame = self._composer.frame(message)
-            step.sent.total += 1.0
-            step.sent_bytes.total += len(frame)
-            self._write(frame)
+            self._post(message, step)
             if not await self._drain(self.timeout):
                 self._end(ErrorKind.TIMEOUT, f"the server took nothing for {self.timeout:g} s")
                 self._shut()
@@ -213,6 +208,13 @@ class WsSession(Wire):
         self._refuse(step, 0.0, waiter)
         await waiter
         return False
+
+    def _post(self, message: Outgoing, step: WsStep) -> None:
+        """Write `message`, which is no exchange."""
+        frame = self._composer.frame(message)
+        step.sent.total += 1.0
+        step.sent_bytes.total += len(frame)
+        self._write(frame)
 
     async def receive(self, timeout: float | None = None) -> WsMessage:
         """The next message that answers no question. Its `ok` is False where none came in time or the session has ended.
@@ -322,6 +324,21 @@ class WsSession(Wire):
 
     # -- endings
 
+    def _unopened(self, error: ExchangeError, sent: int, began: float) -> None:
+        """It could not be opened, which is one failed exchange."""
+        client = self._client
+        planned, client.planned = client.planned or began, 0.0
+        status = error.status if isinstance(error, RefusedError) else 0
+        self._step.fail(error.kind, str(error), sent, planned, began, perf_counter(), status)
+
+    def _interrupted(self, began: float) -> None:
+        """The scenario was interrupted while it was being opened."""
+        self._client.give_up(self._lost_question(began, 0))
+
+    def _broken(self, kind: ErrorKind, text: str, now: float) -> None:
+        """It ended other than in order, and no question was under way: nobody else would hear of it."""
+        self._step.fail(kind, text, 0, now, now, now)
+
     def _note(self, kind: ErrorKind, text: str) -> None:
         self._client.stack.recorder.error(kind.value, self._step.name, text)
 
@@ -339,7 +356,7 @@ class WsSession(Wire):
         self.error_text = text
         failed = self._questions.fail_all(kind or ErrorKind.RESET, text)
         if kind is not None and not failed:
-            self._step.fail(kind, text, 0, now, now, now)  # nobody else would hear of it
+            self._broken(kind, text, now)
         if self._inbox is not None:
             self._inbox.end(WsMessage("", now, kind or ErrorKind.RESET, text))
         if self._pings is not None:
@@ -383,8 +400,8 @@ class WsSession(Wire):
         context = self._client.http.context
         if context is not self._context:
             self._context = context
-            self._step = self._client.stack.step(context, self._handshake.step.name)
-        return self._step if name is None else self._client.stack.step(context, name)
+            self._step = self._client.stack.step(context, self._handshake.step.name, WsStep)
+        return self._step if name is None else self._client.stack.step(context, name, WsStep)
 
 
 def _checked(timeout: float) -> float:
