@@ -191,6 +191,7 @@ class Wire:
     def __init__(self) -> None:
         self.written = b""
         self.reading = True
+        self.ended = False
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -204,11 +205,11 @@ class Wire:
     def is_closing(self) -> bool:
         return False
 
-    def write_eof(self) -> None:
-        """Nothing follows."""
+    def abort(self) -> None:
+        """Called after a while."""
 
-    def close(self) -> None:
-        """The same."""
+    def write_eof(self) -> None:
+        self.ended = True
 
 
 TARGET = HttpTarget(Chaos(), protocols=("grpc",))
@@ -290,6 +291,47 @@ def test_a_client_may_use_the_table_it_was_told_not_to(urls: dict[str, str]) -> 
             assert peer.reply(stream)[0] == REPLY
 
 
+def test_a_block_that_uses_the_table_means_what_its_own_connection_says(urls: dict[str, str]) -> None:
+    blocks = []
+    for name, status in (("SayHello", "0"), ("SayGoodbye", "12")):
+        encoder = Encoder()
+        with opened(urls["grpc"]) as peer:
+            for stream in (1, 3):
+                block = encoder.encode(head_of(name))
+                peer.send(frames.headers(stream, block, end=False), frames.data(stream, MESSAGE, end=True))
+                assert peer.reply(stream)[1]["grpc-status"] == status
+                if status == "12":
+                    assert peer.reset() == (stream, "NO_ERROR")
+        blocks.append(block)
+    assert blocks[0] == blocks[1]
+
+
+def test_what_follows_the_end_of_a_connection_is_not_read() -> None:
+    async def scene() -> None:
+        connection, wire = connected()
+        connection.data_received(b"GET / HTTP/1.1\r\n")
+        assert wire.ended and wire.written.endswith(b"from the first byte on")
+        sent = len(wire.written)
+        connection.data_received(PREFACE + frames.settings({}) + call(1))
+        assert len(wire.written) == sent
+        connection.connection_lost(None)
+
+    asyncio.run(scene())
+
+
+def test_an_answer_is_not_answered(urls: dict[str, str]) -> None:
+    with opened(urls["grpc"]) as peer:
+        peer.send(
+            frames.ping(b"12345678", ack=True),
+            frames.SETTINGS_ACK,
+            frames.goaway(0, 0),
+            frames.ping(b"87654321", ack=False),
+        )
+        frame = peer.next()
+        assert (frame.kind, frame.flags, frame.payload) == (Kind.PING, ACK, b"87654321")
+        peer.works(1)
+
+
 def test_a_client_that_does_not_read_is_not_read_either() -> None:
     connection, wire = connected()
     connection.pause_writing()
@@ -315,6 +357,9 @@ def test_a_reply_is_sent_as_the_clients_windows_open(urls: dict[str, str]) -> No
             pieces.append(frame.payload)
         assert [len(piece) for piece in pieces] == [1, 9, len(REPLY) - 10] and b"".join(pieces) == REPLY
         assert peer.fields()["grpc-status"] == "0"
+        # it is over, whatever else opens
+        peer.send(frames.window_update(0, 1000), frames.window_update(1, 1000), frames.ping(b"87654321", ack=False))
+        assert peer.next().kind == Kind.PING
 
 
 def test_the_connections_window_is_shared_and_a_stream_that_waits_holds_up_no_other(urls: dict[str, str]) -> None:
@@ -469,7 +514,7 @@ def test_a_client_that_begins_wrongly_is_told_why(urls: dict[str, str], first: b
         head_of()[1:],
         tuple(field for field in head_of() if field[0] != b":path"),
         (*head_of(), (b":path", b"/")),
-        (*head_of(), (b":path", b"/")),
+        ((b":method", b"POST"), *head_of()),
         ((b"a", b"b"), *head_of()),
         (*head_of(), (b"X-Team", b"red")),
         (*head_of(), (b"connection", b"close")),
@@ -564,15 +609,26 @@ def test_what_one_connection_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -
             peer.send(frames.reset(stream, 8))
         peer.send(call(21))
         assert "grpc-status" not in peer.fields()
+    # but not what was ever sent
+    with serving() as urls, opened(urls["grpc"], {Setting.INITIAL_WINDOW_SIZE: 2**20}) as peer:
+        peer.send(frames.window_update(0, 2**20))
+        large = prefixed(b"\x0a" + encode_varint(20_000) + b"n" * 20_000)
+        for stream in range(1, 21, 2):
+            peer.send(call(stream, data=large))
+            assert peer.reply(stream)[1]["grpc-status"] == "0"
 
 
-def test_ends_of_connections_leave_nothing_open(slow: dict[str, str]) -> None:
-    with opened(slow["grpc"]) as peer:
-        peer.send(call(1), frames.headers(3, encode_headers(head_of("Chat")), end=False))
-        peer.send(frames.ping(bytes(8), ack=False))
-        assert peer.next().kind == Kind.PING
-        counted(slow, "loadgate_target_connections_open 2")
-    counted(slow, "loadgate_target_connections_open 1")
+def test_ends_of_connections_leave_nothing_open() -> None:
+    with serving(SLOW) as urls:
+        for sent in (b"", frames.window_update(0, 0)):  # the client's end, and ours
+            with opened(urls["grpc"]) as peer:
+                peer.send(call(1), frames.headers(3, encode_headers(head_of("Chat")), end=False))
+                peer.send(frames.ping(bytes(8), ack=False))
+                assert peer.next().kind == Kind.PING
+                counted(urls, "loadgate_target_connections_open 2")
+                peer.send(sent)
+            counted(urls, "loadgate_target_connections_open 1")
+        counted(urls, "loadgate_target_abandoned_total 4")
 
 
 def test_goodbye_is_a_goaway() -> None:

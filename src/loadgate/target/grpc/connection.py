@@ -26,7 +26,7 @@ from loadgate.target.grpc.site import GrpcSite
 MOST_CALLS: Final = 1000
 """At once, on one connection."""
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
-"""Bytes of all requests that may be on their way."""
+"""Bytes of all requests that may be on their way. It is opened again as they are read: only streams are held back."""
 _GREETING: Final = wire.settings(
     {
         Setting.HEADER_TABLE_SIZE: 0,
@@ -253,8 +253,6 @@ class Connection(asyncio.Protocol):
     def _take_data(self, frame: Frame) -> None:
         size = frame.size
         self._taken += size
-        if self._taken > CONNECTION_WINDOW:
-            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
         call = self._calls.get(frame.stream)
         if call is None:
             self._closed(frame.stream, "DATA")
