@@ -15,6 +15,7 @@ import pytest
 
 from loadgate.clients.grpc.reflection import reflect
 from loadgate.target.grpc import descriptor
+from loadgate.target.grpc.protobuf import block, whole
 from tests.target.greeting import SERVICE, Greeter, greeter, grpc, hello, named, status_of
 from tests.target.raw import ask, connect
 from tests.target.serving import serving
@@ -183,6 +184,23 @@ def test_reflection_tells_what_can_be_called(urls: dict[str, str], client: Greet
         with pytest.raises(KeyError):
             ask_for("a.B")
     assert list(known.FindAllExtensionNumbers("mockforge.greeter.HelloReply")) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (block(3, b"a.proto"), whole(1, 5) + block(2, b"there is no a.proto")),
+        (block(4, b"a.B"), whole(1, 5) + block(2, b"there is no a.B")),
+        (block(5, block(1, b"a.B") + whole(2, 1)), whole(1, 5) + block(2, b"there are no extensions")),
+        (b"", whole(1, 3) + block(2, b"the request asks for nothing")),
+    ],
+)
+def test_reflection_says_what_it_does_not_know(client: Greeter, question: bytes, answer: bytes) -> None:
+    question = block(1, b"host") + question
+    ask_for = client.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    assert list(ask_for(iter([question]), timeout=PATIENCE)) == [
+        block(1, b"host") + block(2, question) + block(7, answer)
+    ]
 
 
 def test_it_says_that_it_serves(client: Greeter) -> None:
