@@ -212,12 +212,12 @@ def test_it_says_that_it_serves(client: Greeter) -> None:
     assert refused(lambda: check(b"\x0a\x03a.", timeout=PATIENCE))[0] == "INTERNAL"
 
 
-def test_our_own_client_is_told_over_the_stable_version(urls: dict[str, str]) -> None:
-    schema = asyncio.run(reflect(urls["grpc"]))
-    method = schema.method(f"{SERVICE}/Chat")
-    assert method.client_streaming and method.server_streaming
-    path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-    counted(urls, f'loadgate_target_requests_total{{method="CALL",route="{path}",status="0"}} 1')
+def test_our_own_client_is_told_over_the_stable_version() -> None:
+    with serving() as urls:
+        method = asyncio.run(reflect(urls["grpc"])).method(f"{SERVICE}/Chat")
+        assert method.client_streaming and method.server_streaming
+        path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        counted(urls, f'loadgate_target_requests_total{{method="CALL",route="{path}",status="0"}} 1')
 
 
 def test_the_descriptor_is_that_of_the_proto_file(tmp_path: Path) -> None:
