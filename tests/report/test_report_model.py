@@ -14,6 +14,7 @@ from loadgate.record.verdict import Verdict, Word
 from loadgate.report.model import build_report
 from tests.support.sample_runs import (
     CLOSED,
+    OPEN,
     SHOP,
     Play,
     SampleStep,
@@ -208,3 +209,22 @@ def test_steps_of_one_name_in_two_scenarios_are_one_row() -> None:
     play.recorder.close_window(1002.0)
     report = build_report(run_of(play, 2.0, load=CLOSED))
     assert [(row.name, row.requests) for row in report.steps] == [("GET /", 15)]
+
+
+def test_steps_of_one_name_in_two_protocols_are_two_rows() -> None:
+    run = run_with(SampleStep("user", 10.0, 5.0), SampleStep("user", 4.0, 50.0, protocol="grpc"), SampleStep("a", 3.0))
+    report = build_report(run)
+    assert [(row.title, row.requests) for row in report.steps] == [("http user", 30), ("http a", 9), ("grpc user", 12)]
+    assert report.steps[0].times.max < report.steps[2].times.p50
+    assert [(row.title, row.steps) for row in report.totals] == [("http all 2 steps", 2), ("grpc all 1 steps", 1)]
+    alone = build_report(run_with(SampleStep("user", 4.0, protocol="grpc")))
+    assert [row.title for row in (*alone.steps, *alone.totals)] == ["user", "all 1 steps"]
+
+
+def test_who_waited_is_told_with_its_protocol() -> None:
+    steps = SampleStep("user", 10.0), SampleStep("user", 10.0, waits=400.0, protocol="grpc")
+    play = Play(steps)
+    for _ in play.windows(3):
+        pass
+    notes = build_report(run_of(play, 3.0, load=OPEN)).notes
+    assert [note.partition(":")[0] for note in notes] == ["grpc user waited to be sent"]

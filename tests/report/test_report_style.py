@@ -59,6 +59,14 @@ def test_a_long_name_keeps_both_its_ends() -> None:
     assert squeeze("東京東京東京", 8) == "東京…京"
 
 
+def test_what_stands_behind_a_long_word_is_kept_whole_where_it_can_be() -> None:
+    name = "grpc greet.v1.Greeter/SayHello, 10,000 B, closed loop"
+    assert squeeze(name, 45) == "grpc greet.v1.Greeter/… 10,000 B, closed loop"
+    assert squeeze(name, 37) == "grpc greet…llo, 10,000 B, closed loop"
+    assert squeeze(name, 25) == "grpc greet.v… closed loop"
+    assert all(len(squeeze(name, width)) == width for width in range(5, len(name)))
+
+
 def test_padding_counts_cells_not_characters() -> None:
     assert left("東", 4) == "東  "
     assert right("東", 4) == "  東"

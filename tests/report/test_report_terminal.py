@@ -150,6 +150,37 @@ def test_of_a_thousand_steps_the_ones_with_errors_and_most_requests_are_shown() 
     assert len(text.splitlines()) < 75
 
 
+def test_a_protocol_has_a_row_of_its_own_where_it_has_several_steps() -> None:
+    play = Play((SampleStep("user", 2.0), SampleStep("user", 2.0, protocol="grpc"), SampleStep("a", 2.0)))
+    for _ in play.windows(1):
+        pass
+    lines = summary(build_report(run_of(play, 1.0)), 100).splitlines()
+    rows = [line.split("  ")[1] for line in lines[lines.index("") + 2 : lines.index("") + 7]]
+    assert rows == [
+        "http user",
+        "http a",
+        "grpc user",
+        "http all 2 steps",
+        "times in ms from the send to the last byte (service time)",
+    ]
+
+
+def test_names_are_cut_only_as_far_as_they_stay_different() -> None:
+    names = [f"GET /{'a' * 9}{middle}{'b' * 50}" for middle in "xyz"]
+    play = Play([SampleStep(name, 1.0) for name in names])
+    for _ in play.windows(1):
+        pass
+    for width in (80, 100):
+        shown = [line for line in summary(build_report(run_of(play, 1.0)), width).splitlines() if "GET /" in line]
+        assert len({line.split("  ")[1] for line in shown}) == 3, shown
+
+
+def test_of_many_loads_the_first_are_named() -> None:
+    loads = sample("passing").loads * 15
+    text = summary(build_report(replace(sample("passing"), loads=loads)), 100)
+    assert text.count(loads[0].summary) == 12 and "\n  and 3 more\n" in text
+
+
 def test_of_many_errors_the_most_frequent_ten_are_shown_last() -> None:
     errors = tuple(ErrorCount(f"kind{n}", "GET /", "sample", 0.0, 1.0, 100 - n) for n in range(15))
     text = summary(build_report(replace(sample("passing"), errors=errors)), 100)

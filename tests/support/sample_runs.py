@@ -39,6 +39,7 @@ class SampleStep:
     waits: float = 0.0
     fails: Mapping[str, float] = field(default_factory=dict)
     """By error kind, or by a status in digits."""
+    protocol: str = "http"
 
 
 SHOP = (
@@ -116,7 +117,7 @@ class Play:
                     break
                 draw -= share
             tags = {"status": "200", **tags, "expected_response": "false" if failed else "true"}
-            series = recorder.exchange_series("http", tags, failed=failed)
+            series = recorder.exchange_series(step.protocol, tags, failed=failed)
             planned = now + number / max(1, count)
             start = planned + step.waits / 1e3
             recorder.exchange(series, 120, 900, planned, start, start + seconds * 0.9, start + seconds)

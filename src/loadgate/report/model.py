@@ -298,7 +298,7 @@ def _notes(run: Run, steps: tuple[StepRow, ...], totals: tuple[StepRow, ...], *,
     waiting = sorted((row for row in steps if open_model and row.waited), key=lambda row: -row.times.p99)
     for row in waiting[:MOST_WAITING]:
         notes.append(
-            f"{row.name} waited to be sent: p99 {format_ms(row.times.p99)} from the planned start, "
+            f"{row.title} waited to be sent: p99 {format_ms(row.times.p99)} from the planned start, "
             f"{format_ms(row.service_p99)} from the send"
         )
     if len(waiting) > MOST_WAITING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from loadgate.measure.histogram import Histogram
 from loadgate.measure.protocols import PROTOCOLS, Protocol
 from loadgate.measure.tally import CounterTally, RateTally, TrendTally
 from loadgate.record.run import Run
+from loadgate.units import format_count
 
 WAITING_SHARE = 1.2
 WAITING_MS = 1.0
@@ -34,8 +35,9 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One step. `rate` is per second of measured time in which loads that send it ran. `failed` of its `requests` had no usable
-    or expected reply.
+    """One step, or `steps` of a protocol together, without a name. `rate` is per second of measured time in which loads that
+    send it ran. `failed` of its `requests` had no usable or expected reply. `title` is what it is called among the others: a
+    name of one protocol may be one of another too.
 
     `times` are from the planned start in an open model, else from the send; `service_p99` (ms) is always from the send.
     `commonest` is the failure met most: an error kind, or "status 503". `rank` 0 is the row most worth a look.
@@ -49,6 +51,8 @@ class StepRow:
     service_p99: float
     failed: int
     commonest: str
+    title: str
+    steps: int = 1
     rank: int = 0
 
     @property
@@ -79,6 +83,7 @@ class _Found:
             service_p99=service.p99,
             failed=self.failures.total(),
             commonest=commonest[0][0] if commonest else "",
+            title=name,
         )
 
 
@@ -88,14 +93,23 @@ def step_rows(run: Run, *, open_model: bool) -> tuple[tuple[StepRow, ...], tuple
     totals: list[StepRow] = []
     for protocol in PROTOCOLS:
         found, everything = _collect(run, protocol)
-        steps += [
+        own = [
             each.row(protocol, name, _seconds(run, each.loads), open_model=open_model)
             for name, each in found.items()
             if each.requests
         ]
+        steps += own
         if everything.requests:
-            totals.append(everything.row(protocol, "", run.measured_seconds, open_model=open_model))
-    return _ranked(steps), tuple(totals)
+            total = everything.row(protocol, "", run.measured_seconds, open_model=open_model)
+            totals.append(replace(total, title=f"all {format_count(len(own))} steps", steps=len(own)))
+    return _ranked(_titled(steps, totals)), tuple(_titled(totals, totals))
+
+
+def _titled(rows: Iterable[StepRow], totals: Sequence[StepRow]) -> list[StepRow]:
+    """`rows` with their protocols in their titles, where there are several."""
+    if len(totals) < 2:
+        return list(rows)
+    return [replace(row, title=f"{row.protocol} {row.title}") for row in rows]
 
 
 def _seconds(run: Run, names: Collection[str]) -> float:

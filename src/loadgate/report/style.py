@@ -36,6 +36,8 @@ Line = Sequence[Span]
 BARS: Final = "▁▂▃▄▅▆▇█"
 ELLIPSIS: Final = "…"
 SEPARATOR: Final = " · "
+LEAST_WORD: Final = 9
+"""Cells that are left of a word that is cut."""
 
 _ASCII: Final = {
     **dict(zip(BARS, "_.,-=+*#", strict=True)),
@@ -102,13 +104,22 @@ def clip(text: str, width: int) -> str:
 
 
 def squeeze(text: str, width: int) -> str:
-    """`text` in at most `width` cells, cut in the middle: names differ at both ends."""
-    if cells(text) <= width:
+    """`text` in at most `width` cells, cut in the middle: names differ at both ends.
+
+    Where that would cut short words too, the longest is cut if it is long enough: a path says less by its middle than a size
+    behind it does.
+    """
+    over = cells(text) - width
+    if over <= 0:
         return text
     if width < 5:
         return clip(text, width)
     tail = (width - 1) // 2
-    return _head(text, width - 1 - tail) + ELLIPSIS + _head(text[::-1], tail)[::-1]
+    head, rest = _head(text, width - 1 - tail), _head(text[::-1], tail)[::-1]
+    longest = max(text.split(" "), key=cells)
+    if " " in text[len(head) : len(text) - len(rest)] and cells(longest) - over >= LEAST_WORD:
+        return text.replace(longest, squeeze(longest, cells(longest) - over), 1)
+    return head + ELLIPSIS + rest
 
 
 def _head(text: str, width: int) -> str:

@@ -15,12 +15,12 @@ from loadgate.report.measures import OF_SESSIONS, CheckRow, MeasureRow
 from loadgate.report.model import Report
 from loadgate.report.repeated import repeated_lines
 from loadgate.report.resources import resource_lines
-from loadgate.report.steps import StepRow
-from loadgate.report.style import SEPARATOR, Ink, Line, cells, clean, flow, left, paint, right, wrap
+from loadgate.report.style import SEPARATOR, Ink, Line, cells, clean, flow, left, paint, right, squeeze, wrap
 from loadgate.report.table import Align, Column, lay_out
 from loadgate.units import format_bytes, format_clock, format_count, format_ms, format_number, format_rate, format_share
 
 WIDEST: Final = 100
+MOST_LOADS: Final = 12
 MOST_STEPS: Final = 40
 MOST_FAULTS: Final = 10
 MOST_CHECKS: Final = 10
@@ -91,7 +91,9 @@ def _head(report: Report, width: int) -> list[Line]:
             first += [("  " + text, ink)]
             taken += 2 + cells(clean(text))
     if not single:
-        lines += [[(f"  {name}: {text}", Ink.PLAIN)] for name, text in facts.loads]
+        lines += [[(f"  {name}: {text}", Ink.PLAIN)] for name, text in facts.loads[:MOST_LOADS]]
+    if (more := len(facts.loads) - MOST_LOADS) > 0:
+        lines.append([(f"  and {format_count(more)} more", Ink.FAINT)])
     ran = length(facts.duration)
     pieces = [
         facts.model,
@@ -112,10 +114,8 @@ def _steps(report: Report, width: int) -> list[Line]:
         unasked = any(row.name in OF_SESSIONS for row in report.measures)  # sessions that only listened
         return [] if unasked else [[("  nothing was measured", Ink.BAD)]]
     shown = [row for row in report.steps if row.rank < MOST_STEPS]
-    many = len(report.steps) > 1
-    rows = [*shown, *(report.totals if many else ())]
-    mixed = len(report.totals) > 1
-    names = [_step_name(row, len(report.steps), mixed=mixed) for row in rows]
+    rows = [*shown, *(total for total in report.totals if total.steps > 1)]
+    names = [row.title for row in rows]
     scale = time_scale(value for row in rows for value in (row.times.p50, row.times.p99))
     failing = [Ink.BAD if row.failed else Ink.FAINT for row in rows]
     inks = [Ink.PLAIN] * len(shown) + [Ink.BOLD] * (len(rows) - len(shown))
@@ -124,7 +124,7 @@ def _steps(report: Report, width: int) -> list[Line]:
         return Column(head, [scale.text(value) for value in values], Align.POINT, drop, inks=inks)
 
     columns = [
-        Column("step", names, least=max(14, width // 4), inks=inks),
+        Column("step", names, least=_least_name(names, width), inks=inks),
         Column("requests", [format_count(row.requests) for row in rows], Align.RIGHT, drop=3, inks=inks),
         Column("rate", [format_rate(row.rate) for row in rows], Align.RIGHT, drop=2, inks=inks),
         times("p50", (row.times.p50 for row in rows), 1),
@@ -145,10 +145,15 @@ def _steps(report: Report, width: int) -> list[Line]:
     return lines
 
 
-def _step_name(row: StepRow, count: int, *, mixed: bool) -> str:
-    """A step's name; its protocol only where there are several."""
-    name = row.name or f"all {format_count(count)} steps"
-    return f"{row.protocol} {name}" if mixed else name
+def _least_name(names: Sequence[str], width: int) -> int:
+    """Cells below which names are not cut: a quarter of all, or as many, up to a half, as it takes to tell them apart."""
+    usual = max(14, width // 4)
+    apart = (
+        least
+        for least in range(usual, width // 2 + 1)
+        if len({squeeze(name, least) for name in names}) == len(set(names))
+    )
+    return next(apart, usual)
 
 
 def _totals(report: Report, width: int) -> list[Line]:
