@@ -13,7 +13,9 @@ import pytest
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.graphql.client import GraphqlClient
 from loadgate.clients.graphql.reply import BatchReply, GraphqlReply
-from loadgate.clients.http import HttpStack, RequestDefaults
+from loadgate.clients.graphql.subscriber import Subscriber
+from loadgate.clients.http import HttpClient, HttpStack, RequestDefaults
+from loadgate.clients.websocket import WsStack
 from loadgate.measure.recorder import Recorder
 from tests.support.graphql_server import graphql_server
 from tests.support.http_talk import Talk, talk
@@ -21,6 +23,10 @@ from tests.support.raw_server import RESET, SILENCE, Answer, RawServer, Received
 
 USERS = "query Users($n: Int!) { users(limit: $n) { id name } }"
 DATA = b'{"data": {"users": []}}'
+
+
+def client_of(here: Talk, user: HttpClient, url: str) -> GraphqlClient:
+    return GraphqlClient(user, url, Subscriber(lambda: WsStack(here.stack).client(user)))
 
 
 class Seen:
@@ -51,7 +57,7 @@ def asked(
     async def main(here: Talk) -> tuple[Any, Seen, list[Received]]:
         async with RawServer(answer) as server:
             user = here.user()
-            result = await ask(GraphqlClient(user, server.url + "/graphql"))
+            result = await ask(client_of(here, user, server.url + "/graphql"))
             user.close()
             return result, Seen(here), server.requests
 
@@ -101,7 +107,7 @@ def test_headers_cookies_credentials_and_tags_are_those_of_the_user() -> None:
         async with RawServer(in_turn([reply(DATA, "200 OK", "set-cookie: s=1")], [reply(DATA)])) as server:
             user = here.user()
             user.headers["x-user"] = "7"
-            client = GraphqlClient(user, server.url + "/graphql")
+            client = client_of(here, user, server.url + "/graphql")
             await client.query(USERS)
             await client.at(server.url + "/other").mutation(
                 USERS, headers={"X-Own": "yes"}, auth="t0ken", tags={"a": "b"}
@@ -222,7 +228,7 @@ def test_connections_leave_nothing_behind_that_nobody_takes() -> None:
 
     async def main(here: Talk) -> int:
         async with RawServer([reply(DATA, "200 OK", "connection: close")]) as server:
-            client = GraphqlClient(here.user(), server.url)
+            client = client_of(here, here.user(), server.url)
             for _ in range(5):
                 await client.query(USERS)
             here.recorder.close_window(perf_counter())
@@ -240,7 +246,7 @@ def served(ask: Callable[[GraphqlClient], Awaitable[Any]]) -> tuple[Any, Seen, l
 
         async def main(here: Talk) -> tuple[Any, Seen]:
             user = here.user()
-            result = await ask(GraphqlClient(user, server.url + "/graphql"))
+            result = await ask(client_of(here, user, server.url + "/graphql"))
             user.close()
             return result, Seen(here)
 

@@ -56,5 +56,6 @@ def test_every_metric_says_its_unit_and_which_way_is_better(metric: Metric) -> N
     assert metric.unit in units[metric.kind]
     done = "http_reqs iterations vus vus_max checks grpc_reqs graphql_reqs ws_messages ws_sessions"
     messages = "grpc_streams grpc_streams_msgs_sent grpc_streams_msgs_received ws_msgs_sent ws_msgs_received"
+    messages += " graphql_subscriptions graphql_events"
     more_is_better = {*done.split(), *messages.split()}
     assert (metric.direction is Direction.HIGHER) is (metric.name in more_is_better)

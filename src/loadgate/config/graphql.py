@@ -20,9 +20,11 @@ class GraphqlSpec:
     """The target's endpoint, a path on it or a whole URL, and what its queries are held against before there is load.
 
     `schema` is a file in GraphQL's schema language; `introspect`: the target itself is asked. `span` is where that is said.
+    `subscriptions` is the endpoint for those over WebSocket, None: the same.
     """
 
     path: str = PATH
+    subscriptions: str | None = None
     schema: Path | None = None
     introspect: bool = False
     span: Span | None = field(default=None, repr=False, compare=False)
@@ -31,18 +33,28 @@ class GraphqlSpec:
 def read_graphql(node: Node, place: Place) -> GraphqlSpec:
     """`/path`, or a mapping of `path` and `schema`."""
     if isinstance(node, Scalar):
-        return GraphqlSpec(_endpoint(node, place))
+        return GraphqlSpec(_path(node, place))
     own = Fields(node, place, "in `graphql` in `target`")
-    path = own.take("path", _endpoint, PATH)
+    path = own.take("path", _path, PATH)
+    subscriptions = own.take("subscriptions", _ws_endpoint, None)
     schema = own.take("schema", _schema, None)
     own.done()
     span = own.node.entries["schema"].value.span if "schema" in own else None
-    return GraphqlSpec(path, schema, introspect="schema" in own and _is_introspect(own), span=span)
+    introspect = "schema" in own and _is_introspect(own)
+    return GraphqlSpec(path, subscriptions, schema, introspect=introspect, span=span)
 
 
-def _endpoint(node: Node, place: Place) -> str:
+def _path(node: Node, place: Place) -> str:
+    return _endpoint(node, place, ("http://", "https://", "http+unix://"))
+
+
+def _ws_endpoint(node: Node, place: Place) -> str:
+    return _endpoint(node, place, ("ws://", "wss://", "ws+unix://", "http://", "https://", "http+unix://"))
+
+
+def _endpoint(node: Node, place: Place, schemes: tuple[str, ...]) -> str:
     path = fields.plain(node, place)
-    absolute = path.startswith(("http://", "https://", "http+unix://"))
+    absolute = path.startswith(schemes)
     if not (path.startswith("/") or absolute) or any(character <= " " or character == "\x7f" for character in path):
         raise place.refuse(node, "a path that begins with /, or a whole URL", f"did you mean /{path.strip()}?")
     return path

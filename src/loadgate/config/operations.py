@@ -65,10 +65,22 @@ class Document:
 
     def step_name(self, operation: str | None) -> str:
         """The name of a step that sends `operation`, or the only one there is."""
+        chosen = self.chosen(operation)
+        if chosen is not None:
+            return chosen.step
+        return f"query {operation}" if operation else "query"
+
+    def kind(self, operation: str | None) -> str:
+        """The kind of `operation`, or of the only one there is; "query" where it is not known."""
+        chosen = self.chosen(operation)
+        return "query" if chosen is None else chosen.kind
+
+    def chosen(self, operation: str | None) -> Operation | None:
+        """The operation of that name, or the only one there is; None where there is none."""
         for each in self.operations:
             if operation is None or each.name == operation:
-                return each.step
-        return f"query {operation}" if operation else "query"
+                return each
+        return None
 
 
 @lru_cache(maxsize=_KEPT)

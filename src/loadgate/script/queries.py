@@ -118,10 +118,13 @@ async def _asked_for(http: HttpStack, spec: GraphqlSpec) -> GraphQLSchema:
     """The schema the target tells. Raises ConfigError where it tells none."""
     from loadgate.clients.graphql import checking
     from loadgate.clients.graphql.client import GraphqlClient
+    from loadgate.clients.graphql.subscriber import Subscriber
+    from loadgate.clients.websocket.client import WsStack
 
     user = http.client({})
+    asker = GraphqlClient(user, spec.path, Subscriber(lambda: WsStack(http).client(user)))
     try:
-        reply = await GraphqlClient(user, spec.path).query(checking.introspection(), timeout=_INTROSPECTION_TIMEOUT)
+        reply = await asker.query(checking.introspection(), timeout=_INTROSPECTION_TIMEOUT)
         if not reply.ok:
             raise LoadgateError(reply.error_text or f"status {reply.status}")
         return checking.schema_of_introspection(reply.data)

@@ -79,11 +79,13 @@ class User:
 
     @property
     def graphql(self) -> GraphqlClient:
-        """Queries and mutations to the target's endpoint; `user.graphql.at(url)` for another one."""
+        """Queries, mutations and subscriptions to the target's endpoint; `user.graphql.at(url)` for another one."""
         if self._graphql is None:
             from loadgate.clients.graphql.client import GraphqlClient
+            from loadgate.clients.graphql.subscriber import Subscriber
 
-            self._graphql = GraphqlClient(self.http, self.shared.http.graphql.path)
+            spec = self.shared.http.graphql
+            self._graphql = GraphqlClient(self.http, spec.path, Subscriber(lambda: self.ws), spec.subscriptions)
         return self._graphql
 
     @property

@@ -1,22 +1,27 @@
 """What a scenario holds as `user.graphql`: operations sent over the user's own HTTP connections, with its cookies.
 
-An operation is a POST of JSON (GraphQL over HTTP, section 5). It counts for `graphql_reqs` and its kin, not for `http_reqs`.
+An operation is a POST of JSON (GraphQL over HTTP, section 5), a subscription a message over WebSocket. Both count for
+`graphql_reqs` and its kin, not for those of what carries them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import json as codec
 
 from loadgate.clients.graphql.judge import BatchJudge, GraphqlJudge, is_miss
 from loadgate.clients.graphql.reply import BatchReply, GraphqlReply
+from loadgate.clients.graphql.subscriber import Subscriber, key_of
 from loadgate.clients.http.client import HttpClient
-from loadgate.clients.http.request import Auth, Request
+from loadgate.clients.http.request import Auth, Request, checked_timeout
 from loadgate.clients.http.response import Response
 from loadgate.clients.http.step import Judge
 from loadgate.config.operations import Document, document_of
+
+if TYPE_CHECKING:
+    from loadgate.clients.graphql.subscription import Subscription
 
 JSON: Final = "application/json"
 ACCEPT: Final = "application/graphql-response+json, application/json"
@@ -36,15 +41,17 @@ class GraphqlClient:
     Raises ValueError for what cannot be sent at all: variables that are no JSON, a broken header, no target URL.
     """
 
-    __slots__ = ("_http", "_url")
+    __slots__ = ("_http", "_subscriber", "_subscriptions", "_url")
 
-    def __init__(self, http: HttpClient, url: str) -> None:
+    def __init__(self, http: HttpClient, url: str, subscriber: Subscriber, subscriptions: str | None = None) -> None:
         self._http = http
+        self._subscriber = subscriber
+        self._subscriptions = subscriptions or url
         self._url = url
 
     def at(self, url: str) -> GraphqlClient:
         """The same user's client of another endpoint: a path on the target, or a whole URL."""
-        return GraphqlClient(self._http, url)
+        return GraphqlClient(self._http, url, self._subscriber)
 
     async def query(
         self,
@@ -69,6 +76,8 @@ class GraphqlClient:
         failure. `allow_errors`: the reply may hold errors without having failed. Others as in `user.http.request`.
         """
         document = document_of(query)
+        if document.kind(operation) == "subscription":
+            raise ValueError("a subscription has no single reply: `async with user.graphql.subscribe(...)` takes it")
         judge = TOLERANT if allow_errors else PLAIN
         expected = frozenset((expect,)) if isinstance(expect, int) else frozenset(expect) if expect else None
         http = self._http
@@ -97,6 +106,48 @@ class GraphqlClient:
         return GraphqlReply(response, judge)
 
     mutation = execute = query
+
+    def subscribe(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation: str | None = None,
+        name: str | None = None,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        connection_payload: Mapping[str, Any] | None = None,
+        auth: Auth | None = None,
+        tags: Mapping[str, str] | None = None,
+        allow_errors: bool = False,
+    ) -> Subscription:
+        """A subscription, begun by `async with` and stopped at the end of its block.
+
+        It goes over WebSocket (`graphql-transport-ws`): over the connection that the user has to `url` with these `headers`,
+        `auth` and `connection_payload`, or over a new one. `url` is a path on the target or absolute, with the scheme ws, wss,
+        http or https; without it, the endpoint. `connection_payload` is what the server wants to know before it acknowledges
+        the connection, mostly a token. `timeout` is in seconds, over the opening of the connection, and again for each event
+        that `next` waits for. Others as in `query`.
+        """
+        from loadgate.clients.graphql.step import SubscriptionStep  # most users subscribe to nothing
+        from loadgate.clients.graphql.subscription import Subscription
+
+        document = document_of(query)
+        payload = _encoded(_message(document, variables, operation)).decode()
+        key = key_of(url or self._subscriptions, headers, auth, connection_payload)
+        ws = self._subscriber.ws
+        ws.settle()
+        http = self._http
+        context = http.stack.context({**http.context.tags, **tags}) if tags else http.context
+        return Subscription(
+            ws,
+            lambda: self._subscriber.socket(key, timeout),
+            ws.stack.step(context, document.step_name(operation) if name is None else name, SubscriptionStep),
+            payload,
+            TOLERANT if allow_errors else PLAIN,
+            ws.stack.builder.timeout if timeout is None else checked_timeout(timeout),
+        )
 
     async def batch(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,40 @@ from loadgate.clients.graphql.judge import BatchJudge, GraphqlJudge
 from loadgate.clients.http.response import Headers, Response
 
 _UNREAD: Final = object()
+
+
+class Result(ABC):
+    """What a reply or an event says, once it is read as JSON."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def json(self) -> Any:
+        """All of it as JSON. Raises ValueError if it is none."""
+
+    @property
+    def data(self) -> Any:
+        """What was asked for; None where there is none. A result with errors may hold a part of it."""
+        return self._member("data")
+
+    @property
+    def errors(self) -> Sequence[Mapping[str, Any]]:
+        """The errors as the server wrote them; empty where there are none."""
+        errors = self._member("errors")
+        return errors if isinstance(errors, list) else ()
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """What the server says beside data and errors."""
+        extensions = self._member("extensions")
+        return extensions if isinstance(extensions, dict) else {}
+
+    def _member(self, name: str) -> Any:
+        try:
+            document = self.json()
+        except ValueError:
+            return None
+        return document.get(name) if isinstance(document, dict) else None
 
 
 class _Answer:
@@ -79,34 +114,10 @@ class _Answer:
         return f"<{type(self).__name__} {text}>"
 
 
-class GraphqlReply(_Answer):
+class GraphqlReply(_Answer, Result):
     """One reply, or one failure to get one: then `status` is 0 and `error` says of what kind. Nothing raises but `json`."""
 
     __slots__ = ()
-
-    @property
-    def data(self) -> Any:
-        """What was asked for; None where there is none. A reply with errors may hold a part of it."""
-        return self._member("data")
-
-    @property
-    def errors(self) -> Sequence[Mapping[str, Any]]:
-        """The errors as the server wrote them; empty where there are none."""
-        errors = self._member("errors")
-        return errors if isinstance(errors, list) else ()
-
-    @property
-    def extensions(self) -> Mapping[str, Any]:
-        """What the server says beside data and errors."""
-        extensions = self._member("extensions")
-        return extensions if isinstance(extensions, dict) else {}
-
-    def _member(self, name: str) -> Any:
-        try:
-            document = self.json()
-        except ValueError:
-            return None
-        return document.get(name) if isinstance(document, dict) else None
 
 
 class BatchReply(_Answer):

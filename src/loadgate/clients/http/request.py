@@ -174,9 +174,7 @@ class RequestBuilder:
         if params:
             target += ("&" if "?" in target else "?") + urlencode(params, doseq=True)
         auth = auth if auth is not None else own_auth
-        timeout = self._defaults.timeout if timeout is None else timeout
-        if not 0.0 < timeout <= LONGEST_TIMEOUT:
-            raise ValueError(f"a timeout is more than 0 and at most {LONGEST_TIMEOUT:,} seconds, not {timeout!r}")
+        timeout = checked_timeout(self._defaults.timeout if timeout is None else timeout)
         if headers is None and body is None and auth is None and method not in _WITH_BODY:
             common = self._common.get(origin)
             if common is None:
@@ -248,6 +246,13 @@ class RequestBuilder:
                 merged.pop(name, None)
         merged.update(own)
         return b"".join(header_line(name, value) for name, value in merged.items())
+
+
+def checked_timeout(timeout: float) -> float:
+    """`timeout` (s) as it is. Raises ValueError for one that no request can have."""
+    if not 0.0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError(f"a timeout is more than 0 and at most {LONGEST_TIMEOUT:,} seconds, not {timeout!r}")
+    return timeout
 
 
 def encode_body(

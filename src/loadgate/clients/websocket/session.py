@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.deadlines import Deadlines
-from loadgate.clients.http.request import LONGEST_TIMEOUT, Request
+from loadgate.clients.http.request import Request, checked_timeout
 from loadgate.clients.http.response import Headers
 from loadgate.clients.websocket.composer import Outgoing, decoded
 from loadgate.clients.websocket.frames import NORMAL, PING, SHORT
@@ -158,7 +158,7 @@ class WsSession(Wire):
         """
         waiter: asyncio.Future[WsReply] = self._loop.create_future()
         http = self._client.http
-        limit = self.timeout if timeout is None else _checked(timeout)
+        limit = self.timeout if timeout is None else checked_timeout(timeout)
         step = self._step
         if http.context is not self._context or name is not None:
             step = self._other_step(name)
@@ -228,7 +228,7 @@ class WsSession(Wire):
         if self.state is not _OPEN:
             await asyncio.sleep(0)  # a scenario that asks again and again must let the loop turn
             return WsMessage("", perf_counter(), self.error or ErrorKind.RESET, self._why_closed)
-        limit = self.timeout if timeout is None else _checked(timeout)
+        limit = self.timeout if timeout is None else checked_timeout(timeout)
         try:
             return await inbox.wait(limit)
         except TimeoutError:
@@ -236,7 +236,7 @@ class WsSession(Wire):
 
     async def ping(self, timeout: float | None = None) -> float | None:
         """Milliseconds until the server's pong (`ws_ping`); None, and a failed exchange, where none came in time."""
-        limit = self.timeout if timeout is None else _checked(timeout)
+        limit = self.timeout if timeout is None else checked_timeout(timeout)
         start = perf_counter()
         if self.state is not _OPEN:
             waiter: asyncio.Future[WsReply] = self._loop.create_future()
@@ -402,12 +402,6 @@ class WsSession(Wire):
             self._context = context
             self._step = self._client.stack.step(context, self._handshake.step.name, WsStep)
         return self._step if name is None else self._client.stack.step(context, name, WsStep)
-
-
-def _checked(timeout: float) -> float:
-    if not 0.0 < timeout <= LONGEST_TIMEOUT:
-        raise ValueError(f"a timeout is more than 0 and at most {LONGEST_TIMEOUT:,} seconds, not {timeout!r}")
-    return timeout
 
 
 def _resolve(waiter: asyncio.Future[WsReply], reply: WsReply) -> None:
