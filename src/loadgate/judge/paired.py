@@ -63,7 +63,7 @@ class Effect:
 
 
 def judge(cells: Mapping[Key, Cell], alpha: float = ALPHA) -> dict[Key, Effect]:
-    """The effect of every cell at a look that may spend `alpha` in each direction."""
+    """The effect of every cell at a look that may spend `alpha` in each direction; with 0 it decides nothing."""
     worse = _corrected(cells, {key: p_greater(cell.differences) for key, cell in cells.items()})
     better = _corrected(cells, {key: p_greater([-one for one in cell.differences]) for key, cell in cells.items()})
     return {key: _effect(cell, worse[key], better[key], alpha) for key, cell in cells.items()}
@@ -75,9 +75,10 @@ def confirms(fresh: Sequence[float], alpha: float = ALPHA) -> bool:
 
 
 def _corrected(cells: Mapping[Key, Cell], ps: Mapping[Key, float]) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+    """A cell without any difference can never be decided by chance, so there is nothing to correct for it (Tarone 1990)."""
+    found: dict[Key, float] = dict.fromkeys(cells, 1.0)
     for correct, gates in ((holm, True), (benjamini_hochberg, False)):
-        keys = [key for key, cell in cells.items() if cell.gates is gates]
+        keys = [key for key, cell in cells.items() if cell.gates is gates and any(cell.differences)]
         found.update(zip(keys, correct([ps[key] for key in keys]), strict=True))
     return found
 
@@ -115,4 +116,4 @@ def _missing(cell: Cell, estimate: float, spread: float, alpha: float) -> int:
 
 
 def _reach(alpha: float) -> float:
-    return _NORMAL.inv_cdf(1.0 - alpha) + _NORMAL.inv_cdf(POWER)
+    return _NORMAL.inv_cdf(1.0 - (alpha or ALPHA)) + _NORMAL.inv_cdf(POWER)

@@ -30,6 +30,8 @@ class Learned(StrEnum):
     HISTORY = "history"
     REPEATS = "repeats"
     ASSUMED = "assumed"
+    PAIRS = "pairs"
+    """Base and head were started side by side, again and again."""
     NONE = ""
 
 
@@ -67,7 +69,9 @@ class Row:
     detectable: float = math.nan
     noise: Learned = Learned.NONE
     noise_runs: int = 0
-    """Runs the noise was learned from."""
+    """Runs, or pairs of starts, the noise was learned from."""
+    missing_runs: int = 0
+    """Pairs of starts that would probably decide what is unsure, beside those there are."""
     base_counts: tuple[int, int] | None = None
     head_counts: tuple[int, int] | None = None
 

@@ -37,6 +37,7 @@ class _RowForm(msgspec.Struct):
     noise_runs: int
     base_counts: tuple[int, int] | None
     head_counts: tuple[int, int] | None
+    missing_runs: int = 0
 
 
 class ComparisonForm(msgspec.Struct):
@@ -87,6 +88,7 @@ def _row_form(row: Row) -> dict[str, Any]:
         "noise_runs": row.noise_runs,
         "base_counts": row.base_counts,
         "head_counts": row.head_counts,
+        "missing_runs": row.missing_runs,
     }
 
 
@@ -111,6 +113,7 @@ def _row(form: _RowForm) -> Row:
         noise_runs=form.noise_runs,
         base_counts=form.base_counts,
         head_counts=form.head_counts,
+        missing_runs=form.missing_runs,
     )
 
 
