@@ -20,7 +20,7 @@ from loadgate.config.load import LoadSpec
 from loadgate.load import executors
 from loadgate.load.busy import Busy
 from loadgate.load.executors import LoadStats, Stop
-from loadgate.load.users import UserPool
+from loadgate.load.users import Crowd
 from loadgate.measure.health import HealthSample, late_shares
 from loadgate.measure.health_log import HealthLog
 from loadgate.measure.metric import BUILTIN
@@ -108,7 +108,7 @@ class Engine:
     def __init__(
         self,
         loads: Sequence[LoadSpec],
-        pools: Mapping[str, UserPool],
+        pools: Mapping[str, Crowd],
         recorder: Recorder,
         clock: Clock,
         *,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, Protocol
 
+from loadgate.load.executors.base import Pool
 from loadgate.script.role import Outcome, Role
 from loadgate.script.user import User
+
+
+class Crowd(Pool, Protocol):
+    """The users of one load, who are closed with it."""
+
+    def close(self) -> None:
+        """Drop the connections of every user there ever was."""
 
 
 class UserVu:
