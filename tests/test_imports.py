@@ -20,7 +20,7 @@ LINES = (
     ("flags",),
     ("plan", "program", "interruption"),
     ("session", "reference", "gate", "history", "importing"),
-    ("bench",),
+    ("bench", "ab"),
     ("baselines",),
     ("cli",),
     ("__main__",),

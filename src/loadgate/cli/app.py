@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from loadgate._version import __version__
+from loadgate.cli.ab import ab
 from loadgate.cli.baseline import baseline
 from loadgate.cli.bench import bench
 from loadgate.cli.check import check
@@ -53,7 +54,7 @@ def app() -> None:
     """Load a service, measure it honestly, and say with an exit code whether it holds its limits."""
 
 
-for command in (run, bench, serve, compare, baseline, history, check, report):
+for command in (run, ab, bench, serve, compare, baseline, history, check, report):
     app.add_command(command)
 
 

@@ -25,6 +25,11 @@ from loadgate.report.terminal import render_summary, render_verdict
 from loadgate.session import View
 
 
+def recorded_command() -> str:
+    """The command line, as it may be recorded."""
+    return redact_command(sys.argv).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class Output:
     """The output of one run. The live view goes to standard error, what is left at the end to standard output."""
 
@@ -40,8 +45,7 @@ class Output:
         self._summary = summary
         self._quiet = quiet
         self._watcher: Watcher | None = None
-        self.command = redact_command(sys.argv).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        """The command line, as it may be recorded."""
+        self.command = recorded_command()
         if summary is not None:
             check_summary(summary, home)
             if _same(home / summary, home / folder / RECORD_NAME):

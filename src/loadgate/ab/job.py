@@ -1,0 +1,198 @@
+"""One A/B test: a pilot, pairs of starts until every gating figure is decided or time is up, fresh pairs for what looks worse.
+
+The record (`ab.json`) is written again after each pair, so that a process that is killed leaves what it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from loadgate._version import __version__
+from loadgate.ab.order import ARMS, Arm
+from loadgate.ab.pair import Measured, measure_pair
+from loadgate.ab.pilot import Chosen, choose
+from loadgate.ab.plan import AbPlan
+from loadgate.clock import SystemClock
+from loadgate.errors import LoadgateError
+from loadgate.interruption import Interrupted, Signals
+from loadgate.judge.gating import decide_gate
+from loadgate.judge.looks import planned_looks
+from loadgate.judge.paired import CONFIRMING
+from loadgate.judge.pairs import Pair, compare_pairs, confirmed
+from loadgate.record.ab import AbRecord, PairRecord, encode_ab
+from loadgate.record.comparison import Change, Comparison
+from loadgate.record.environment import read_environment
+from loadgate.record.file import write_atomically
+from loadgate.record.verdict import Verdict, Word
+from loadgate.script.loop import run_loop
+
+NAME: Final = "ab.json"
+FAULTY: Final = 3
+"""Pairs that are no evidence after which nothing more is tried."""
+
+
+@dataclass(slots=True)
+class Job:
+    """Runs `plan` once. `say` is told how it goes; `folder` gets the record."""
+
+    plan: AbPlan
+    folder: Path
+    env: Mapping[str, str]
+    command: str
+    say: Callable[[str], None]
+    strict: bool = False
+    unsaved: str = ""
+    """Why the record is not on the disk, if it is not."""
+    _started: float = field(default_factory=time.time)
+    _seed: int = 0
+    _chosen: Chosen | None = None
+    _measured: list[Measured] = field(default_factory=list)
+    _fresh: list[Measured] = field(default_factory=list)
+    _faulty: list[Measured] = field(default_factory=list)
+    _interrupted: bool = False
+
+    def run(self) -> AbRecord:
+        """The record, judged. Raises LoadgateError where nothing could be measured."""
+        self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
+        record = run_loop(self._run(), self.plan.script.name)
+        self._save(record)
+        return record
+
+    async def _run(self) -> AbRecord:
+        clock = SystemClock()
+        agent = f"loadgate/{__version__}"
+        try:
+            with Signals() as signals:
+                try:
+                    return await self._measure(clock, agent, signals)
+                except asyncio.CancelledError:
+                    if not self._measured:
+                        raise Interrupted("interrupted before a pair was measured") from None
+                    self._interrupted = True
+                    return self._so_far()
+        finally:
+            clock.close()
+
+    async def _measure(self, clock: SystemClock, agent: str, signals: Signals) -> AbRecord:
+        chosen = self._chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
+        pace = chosen.pace
+        self.say(
+            f"up to {chosen.pairs} pairs of {'starts' if self.plan.restarts else 'blocks'}, each {pace.warmup:g} s warm-up "
+            f"and {pace.length:.3g} s at {pace.rate:.4g}/s; seed {self._seed}"
+        )
+
+        async def another() -> Measured | None:
+            """The next pair that is evidence; None where it was interrupted, or too many were none."""
+            while len(self._faulty) < FAULTY and not self._interrupted:
+                number = len(self._measured) + len(self._fresh) + len(self._faulty) + 1
+                found = await measure_pair(
+                    self.plan, number, pace, seed=self._seed, clock=clock, env=self.env, agent=agent, signals=signals
+                )
+                if not found.faults:
+                    return found
+                self._faulty.append(found)
+                self.say(f"pair {number} counts nothing: {found.faults[0]}")
+            return None
+
+        comparison: Comparison | None = None
+        for look in planned_looks(chosen.pairs):
+            while len(self._measured) < look.pairs:
+                found = await another()
+                if found is None:
+                    return self._so_far()
+                self._measured.append(found)
+                self._save(self._so_far())
+            comparison = self._compare(look.alpha)
+            self.say(f"{look.pairs} pairs: {_standing(comparison)}")
+            if not comparison.having(Change.UNSURE):
+                break
+        assert comparison is not None
+        return self._record(await self._confirmed(comparison, another))
+
+    async def _confirmed(self, comparison: Comparison, another: Callable[[], Awaitable[Measured | None]]) -> Comparison:
+        """`comparison` with only those figures worse that fresh pairs say are."""
+        worse = comparison.having(Change.WORSE)
+        if not worse:
+            return comparison
+        self.say(f"{len(worse)} of them worse: {CONFIRMING} fresh pairs to confirm it")
+        while len(self._fresh) < CONFIRMING:
+            found = await another()
+            if found is None:
+                break
+            self._fresh.append(found)
+        fresh = [_pair(one) for one in self._fresh]
+        lost = {row.series for row in worse if not confirmed(row.series, fresh)}
+        rows = tuple(replace(row, word=Change.UNSURE) if row.series in lost else row for row in comparison.rows)
+        what = f"{len(worse) - len(lost)} of {len(worse)} figures that looked worse were so in {len(fresh)} fresh pairs, too"
+        return replace(comparison, rows=rows, notes=(*comparison.notes, what))
+
+    def _compare(self, alpha: float = 0.0) -> Comparison:
+        """Base and head by the pairs so far, of which there is one at least. With an `alpha` of 0 nothing is decided."""
+        names = (self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words)
+        comparison = compare_pairs(
+            [_pair(one) for one in self._measured], gate=self.plan.gate, alpha=alpha, names=names
+        )
+        if self.plan.restarts:
+            return comparison
+        return replace(comparison, notes=("it speaks of these two processes only: nothing was started afresh",))
+
+    def _so_far(self) -> AbRecord:
+        """What there would be if nothing more were measured."""
+        return self._record(self._compare() if self._measured else None)
+
+    def _record(self, comparison: Comparison | None) -> AbRecord:
+        assert self._chosen is not None
+        return AbRecord(
+            started=self._started,
+            command=self.command,
+            environment=read_environment(self.env),
+            seed=self._seed,
+            rate=self._chosen.pace.rate,
+            length=self._chosen.pace.length,
+            warmup=self._chosen.pace.warmup,
+            most=self._chosen.pairs,
+            restarts=self.plan.restarts,
+            pairs=tuple(_pair_record(one) for one in (*self._measured, *self._fresh, *self._faulty)),
+            confirming=len(self._fresh),
+            comparison=comparison,
+            verdict=self._verdict(comparison),
+        )
+
+    def _verdict(self, comparison: Comparison | None) -> Verdict:
+        if len(self._faulty) >= FAULTY or comparison is None:
+            reasons = dict.fromkeys(fault for one in self._faulty for fault in one.faults)
+            return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
+        return decide_gate(Verdict(Word.PASS), comparison, strict=self.strict)
+
+    def _save(self, record: AbRecord) -> None:
+        try:
+            write_atomically(self.folder / NAME, encode_ab(record), sync=False)
+        except (LoadgateError, OSError) as error:
+            self.unsaved = str(error)
+
+
+def _pair(measured: Measured) -> Pair:
+    return measured.results[Arm.BASE], measured.results[Arm.HEAD]
+
+
+def _pair_record(measured: Measured) -> PairRecord:
+    values = {arm: {figure.series: figure.estimate.value for figure in measured.results[arm].figures} for arm in ARMS}
+    return PairRecord(
+        number=measured.number,
+        started=tuple(arm.value for arm in measured.order.started),
+        base=values[Arm.BASE],
+        head=values[Arm.HEAD],
+        requests=(measured.requests[Arm.BASE], measured.requests[Arm.HEAD]),
+        faults=measured.faults,
+    )
+
+
+def _standing(comparison: Comparison) -> str:
+    counts = [f"{len(found)} {word}" for word in Change if (found := comparison.having(word))]
+    return ", ".join(counts) or "nothing that gates"

@@ -1,0 +1,216 @@
+"""One pair: both arms started afresh, loaded side by side by one schedule, read and stopped."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+from loadgate.ab.duet import DuetPool
+from loadgate.ab.order import ARMS, Arm, PairOrder, Turns, pair_order
+from loadgate.ab.plan import AbPlan
+from loadgate.clients.http.stack import stack_for
+from loadgate.clock import Clock
+from loadgate.config.load import Executor, LoadSpec
+from loadgate.errors import LoadgateError
+from loadgate.interruption import Signals
+from loadgate.load.engine import Engine, RunEnd
+from loadgate.load.preflight import reach
+from loadgate.load.users import UserPool
+from loadgate.measure.health import judge_health
+from loadgate.measure.protocols import PROTOCOLS
+from loadgate.measure.recorder import Recorder
+from loadgate.measure.tally import CounterTally
+from loadgate.measure.windows import Window
+from loadgate.program import Program
+from loadgate.record.figures import figures_in
+from loadgate.record.result import Result
+from loadgate.record.run import Series
+from loadgate.script.performance import Performance
+
+TAG: Final = "arm"
+"""The tag by which the samples of one recorder are told apart."""
+UNEVEN: Final = 0.02
+"""Share by which the requests of the arms may differ in number."""
+_GRACE: Final = 5.0
+_WINDOW: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`rate` starts a second over both arms for `length` seconds, after `warmup` seconds of the same that do not count."""
+
+    rate: float
+    length: float
+    warmup: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one pair left. `faults` are whole sentences: why it is no evidence; `requests` are the arms' that counted."""
+
+    number: int
+    order: PairOrder
+    results: Mapping[Arm, Result]
+    requests: Mapping[Arm, int]
+    faults: tuple[str, ...] = ()
+
+
+async def measure_pair(
+    plan: AbPlan,
+    number: int,
+    pace: Pace,
+    *,
+    seed: int,
+    clock: Clock,
+    env: Mapping[str, str],
+    agent: str,
+    signals: Signals,
+) -> Measured:
+    """Measure pair `number`. Raises InvalidRun where an arm cannot be started, with its name."""
+    order = pair_order(seed, number)
+    ports = dict(zip(order.ports, free_ports(len(ARMS)), strict=True))
+    targets = {arm: plan.arms[arm].at(ports[arm]) for arm in ARMS}
+    recorder = Recorder(start=clock.now(), warmup=pace.warmup)
+    programs = {arm: Program(target, clock, agent) for arm, target in targets.items()}
+    load = LoadSpec(
+        name="ab",
+        executor=Executor.CONSTANT_ARRIVAL_RATE,
+        rate=pace.rate,
+        duration=pace.warmup + pace.length,
+        graceful_stop=_GRACE,
+        max_vus=max(50, int(pace.rate * _GRACE)),
+    )
+    async with AsyncExitStack() as stack:
+        for arm in order.started:
+            try:
+                await stack.enter_async_context(programs[arm])
+                await programs[arm].start()
+                https = stack_for(targets[arm], recorder, agent)
+                if targets[arm].url is not None:
+                    await reach(https.connector, https.builder.locate("/")[0])
+            except LoadgateError as error:
+                raise type(error)(f"{arm}: {error.message}", error.hint) from None
+        performances = {
+            arm: Performance(
+                plan.script,
+                recorder=recorder,
+                http=stack_for(targets[arm], recorder, agent),
+                clock=clock,
+                env={**env, "LOADGATE_ARM": arm.value},
+                seed=seed + number,
+            )
+            for arm in ARMS
+        }
+        turns = Turns(seed, number, pace.rate, load.length)
+        ids = itertools.count(1)
+        for performance in performances.values():
+            await performance.setup()
+        pools = {arm: UserPool(each.role(load="ab", tags={TAG: arm.value}), ids) for arm, each in performances.items()}
+        engine = Engine(
+            [load],
+            {load.name: DuetPool(pools, turns)},
+            recorder,
+            clock,
+            window=_WINDOW,
+            warmup=pace.warmup,
+            on_window=lambda _: next((program.died for program in programs.values() if program.died), None),
+            before_end=lambda: _each(program.settle() for program in programs.values()),
+        )
+        signals.then(engine.interrupt)
+        for arm in ARMS:
+            await programs[arm].begin(recorder, pace.warmup, {TAG: arm.value})
+        origin = clock.now()
+        recorder.begin(origin)
+        turns.begin(origin)
+        end = await engine.run(origin)
+        for performance in performances.values():
+            await performance.teardown()
+        for arm in order.started:
+            await programs[arm].stop()
+    return _measured(plan, number, order, recorder, programs, end, pace)
+
+
+async def _each(works: Iterable[Awaitable[None]]) -> None:
+    for work in works:
+        await work
+
+
+def _measured(
+    plan: AbPlan,
+    number: int,
+    order: PairOrder,
+    recorder: Recorder,
+    programs: Mapping[Arm, Program],
+    end: RunEnd,
+    pace: Pace,
+) -> Measured:
+    totals = recorder.totals()
+    series = [Series(key.metric, key.tags, totals.get(at)) for at, key in enumerate(recorder.described())]
+    results, requests = {}, {}
+    for arm in ARMS:
+        own, windows = of_arm(series, recorder.windows, arm)
+        results[arm] = Result(
+            id=f"{number}-{arm}",
+            tool="loadgate",
+            name=plan.profile.name,
+            started=0.0,
+            commit="",
+            branch="",
+            machine="",
+            definition="",
+            word=None,
+            figures=tuple(figures_in(own, windows, programs[arm].figures())),
+        )
+        requests[arm] = _requests(own)
+    health = judge_health(end.health, warmup=pace.warmup, service_ms=0.0)
+    faults = [*(() if health.healthy else health.reasons), *_deaths(programs), *_uneven(requests)]
+    return Measured(number, order, results, requests, tuple(faults))
+
+
+def of_arm(series: Sequence[Series], windows: Iterable[Window], arm: Arm) -> tuple[list[Series], list[Window]]:
+    """The series of one arm, numbered anew, and the windows with their tallies alone."""
+    at = {number: new for new, number in enumerate(n for n, one in enumerate(series) if one.tags.get(TAG) == arm.value)}
+    own = [replace(series[number], tags={**series[number].tags, TAG: ""}) for number in at]
+    cut = [
+        Window(
+            one.start, one.end, one.warmup, {at[number]: tally for number, tally in one.tallies.items() if number in at}
+        )
+        for one in windows
+    ]
+    return own, cut
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on at the moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _requests(series: Sequence[Series]) -> int:
+    counts = {protocol.count for protocol in PROTOCOLS}
+    totals = [one.total for one in series if one.metric.name in counts]
+    return round(sum(total.total for total in totals if isinstance(total, CounterTally)))
+
+
+def _deaths(programs: Mapping[Arm, Program]) -> Iterator[str]:
+    for arm, program in programs.items():
+        if program.died:
+            yield f"{arm}: {program.died}"
+
+
+def _uneven(requests: Mapping[Arm, int]) -> Iterator[str]:
+    base, head = (requests[arm] for arm in ARMS)
+    if not base or not head:
+        yield f"{Arm.BASE if not base else Arm.HEAD} answered no request"
+    elif abs(base - head) > max(10.0, UNEVEN * max(base, head)):
+        yield f"base had {base:,} requests and head {head:,}: what they did was not the same"

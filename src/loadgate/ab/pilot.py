@@ -1,0 +1,96 @@
+"""The pilot: a start of the base, asked as fast as it answers for a moment, says how fast, how long and how often to measure.
+
+* Rate: both arms together get `SHARE` of what the base alone can do. More, and they wait for each other where they share a
+  core; less, and there are fewer requests than there could be.
+* Length: `PAIRS` pairs and those that confirm fill the time, each at least `LEAST` long, and long enough for p95.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from loadgate.ab.order import Arm
+from loadgate.ab.pair import Pace, free_ports
+from loadgate.ab.plan import AbPlan
+from loadgate.clients.http.stack import stack_for
+from loadgate.clock import Clock
+from loadgate.config.load import Executor, LoadSpec
+from loadgate.config.target import TargetSpec
+from loadgate.errors import InvalidRun
+from loadgate.judge.looks import FEWEST
+from loadgate.judge.paired import CONFIRMING
+from loadgate.load.engine import Engine
+from loadgate.load.users import UserPool
+from loadgate.measure.recorder import Recorder
+from loadgate.program import Program
+from loadgate.script.performance import Performance
+
+SHARE: Final = 0.3
+PAIRS: Final = 12
+LEAST: Final = 2.0
+MOST: Final = 15.0
+"""Seconds under load of one pair."""
+WARMUP: Final = 1.0
+_FASTEST: Final = 4_000.0
+_USERS: Final = 8
+_PROBE: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How each pair is measured, and how many there are at most. `start` is what starting and stopping one arm takes (s)."""
+
+    pace: Pace
+    pairs: int
+    start: float
+
+
+async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str], agent: str) -> Chosen:
+    """What `plan` says, and for the rest what a start of the base shows. Raises InvalidRun where it answers nothing."""
+    began = clock.now()
+    target = plan.arms[Arm.BASE].at(free_ports(1)[0])
+    async with Program(target, clock, agent) as program:
+        await program.start()
+        ready = clock.now()
+        capacity = 0.0 if plan.rate is not None else await _capacity(plan, target, seed, clock, env, agent)
+        stopping = clock.now()
+        await program.stop()
+    start = (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0
+    warmup = WARMUP if plan.warmup is None else plan.warmup
+    rate = plan.rate or min(_FASTEST, max(1.0, SHARE * capacity))
+    pairs = plan.pairs or PAIRS
+    length = plan.length
+    if length is None:
+        each = plan.time / (pairs + CONFIRMING) - 2.0 * start - warmup
+        length = min(MOST, max(LEAST, each))
+    if plan.pairs is None:
+        took = 2.0 * start + warmup + length
+        pairs = max(FEWEST, min(4 * PAIRS, int(plan.time / took) - CONFIRMING))
+    return Chosen(Pace(rate, length, warmup), pairs, start)
+
+
+async def _capacity(
+    plan: AbPlan, target: TargetSpec, seed: int, clock: Clock, env: Mapping[str, str], agent: str
+) -> float:
+    """Iterations a second of a few users without pause. Raises InvalidRun where there is none that did not fail."""
+    recorder = Recorder(start=clock.now())
+    performance = Performance(
+        plan.script, recorder=recorder, http=stack_for(target, recorder, agent), clock=clock, env=env, seed=seed
+    )
+    await performance.setup()
+    load = LoadSpec(name="pilot", executor=Executor.CONSTANT_VUS, vus=_USERS, duration=_PROBE, graceful_stop=_PROBE)
+    pools = {load.name: UserPool(performance.role(load="pilot"), itertools.count(1))}
+    engine = Engine([load], pools, recorder, clock, window=_PROBE, warmup=0.0, on_window=lambda _: None)
+    origin = clock.now()
+    recorder.begin(origin)
+    end = await engine.run(origin)
+    await performance.teardown()
+    done = end.stats[load.name].completed
+    if not done:
+        raise InvalidRun(
+            "the pilot got nothing done: no iteration of the base came to its end", "try it with `loadgate run`"
+        )
+    return done / _PROBE

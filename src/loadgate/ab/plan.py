@@ -1,0 +1,198 @@
+"""What an A/B test is to do: two arms, what their users do, and how often, how long and how fast.
+
+A command has `{port}` where its program is told the port to listen on, for both arms run at once: `--base "app --port {port}"`.
+What is not said is chosen by a pilot (`pilot.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from loadgate.ab.order import ARMS, Arm
+from loadgate.config.bench import request_from_flag
+from loadgate.config.gate import GateSpec
+from loadgate.config.load import Executor
+from loadgate.config.profile import Profile, profile_from_flags
+from loadgate.config.project import CONFIG_NAME, load_project
+from loadgate.config.start import StartSpec, ready_from_flag, start_from_flag
+from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.errors import ConfigError, LoadgateError, Problem, redact_url
+from loadgate.flags import CommonFlags, Flags, check_texts
+from loadgate.plan import make_plan
+from loadgate.record.redact import redact_words
+from loadgate.script.scenario import Script
+from loadgate.script.source import url_script
+from loadgate.units import parse_duration, parse_rate
+
+PORT: Final = "{port}"
+_HOST: Final = "http://127.0.0.1"
+_AUTHORITY: Final = re.compile(r"^([a-z0-9+]+://)?([^/?#]*)(.*)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbFlags(CommonFlags):
+    """What the command line of `ab` says; None: not given. Texts as typed."""
+
+    what: str | None = None
+    base: str = ""
+    head: str = ""
+    request: str | None = None
+    rate: str | None = None
+    pairs: int | None = None
+    length: str | None = None
+    warmup: str | None = None
+    time: str = "90s"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """One side. `target` has `{port}` in its command and in its place, where it is started here."""
+
+    target: TargetSpec
+    words: str
+    """How it is called in messages and reports, without secrets."""
+
+    @property
+    def starts(self) -> bool:
+        return self.target.start is not None
+
+    def at(self, port: int) -> TargetSpec:
+        """The target with its program on `port`."""
+        target, start = self.target, self.target.start
+        if start is None:
+            return target
+        argv = tuple(word.replace(PORT, str(port)) for word in start.argv)
+        env = {name: value.replace(PORT, str(port)) for name, value in start.env.items()}
+        target = replace(target, start=replace(start, argv=argv, env=env))
+        if target.url is not None:
+            return replace(target, url=_on_port(target.url, port))
+        assert target.grpc is not None
+        return replace(target, grpc=replace(target.grpc, url=_on_port(target.grpc.url, port)))
+
+
+@dataclass(frozen=True, slots=True)
+class AbPlan:
+    """An A/B test. `rate` (starts a second over both arms), `length` and `warmup` (s, of a pair), `pairs`: None: by the pilot.
+
+    `time` is in seconds, over all pairs.
+    """
+
+    script: Script
+    profile: Profile
+    arms: Mapping[Arm, ArmSpec]
+    gate: GateSpec
+    seed: int | None
+    time: float
+    rate: float | None = None
+    length: float | None = None
+    warmup: float | None = None
+    pairs: int | None = None
+    does: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether each pair is a pair of fresh starts; else all speak of the same two processes."""
+        return all(arm.starts for arm in self.arms.values())
+
+
+def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
+    """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
+    check_texts(flags)
+    for name, written in (("--base", flags.base), ("--head", flags.head)):
+        if not written.strip():
+            raise LoadgateError(f"{name} is empty", f"for example {name} 'python app.py --port {PORT}', or a URL")
+    script, profile, target, gate, does = _what(flags, env)
+    arms = {arm: _arm(arm, written, target, flags) for arm, written in zip(ARMS, (flags.base, flags.head), strict=True)}
+    if len({arm.starts for arm in arms.values()}) > 1:
+        raise LoadgateError(
+            "one arm is a command and the other a URL: a program that is started again and again differs from one that is not",
+            "give two commands, or two URLs",
+        )
+    if not arms[Arm.BASE].starts and arms[Arm.BASE].target.place == arms[Arm.HEAD].target.place:
+        raise LoadgateError("base and head are the same URL", "give the URLs of two builds")
+    return AbPlan(
+        script=script,
+        profile=profile,
+        arms=arms,
+        gate=gate,
+        seed=flags.seed,
+        time=_seconds("--time", flags.time),
+        rate=_rate(flags.rate) or _rate_of(profile),
+        length=None if flags.length is None else _seconds("--length", flags.length),
+        warmup=None if flags.warmup is None else _seconds("--warmup", flags.warmup),
+        pairs=flags.pairs,
+        does=does,
+    )
+
+
+def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, TargetSpec, GateSpec, Mapping[str, object]]:
+    """What users do, and what is said of the target beside its place."""
+    config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
+    if flags.request is not None or (flags.what is None and config is None):
+        request = request_from_flag("--request", flags.request or "/")
+        project = None if config is None else load_project(config, env)
+        script = url_script(request.path, method=request.method)
+        target = TargetSpec() if project is None else project.target
+        gate = GateSpec() if project is None else project.gate
+        return script, profile_from_flags(), target, gate, {"request": f"{request.method} {request.path}"}
+    placeless = config is None or not load_project(config, env).target.place
+    plan = make_plan(Flags(what=flags.what, config=config, url=_HOST if placeless else None), env)
+    return plan.script, plan.profile, plan.target, plan.gate, plan.does
+
+
+def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
+    if written.startswith(("http://", "https://", "http+unix://")):
+        place = target_from_url(written)
+        return ArmSpec(replace(target, url=place.url, start=None), redact_url(written))
+    start = start_from_flag(written, f"--{arm}")
+    if target.start is not None:
+        start = StartSpec(start.argv, target.start.folder, target.start.env)
+    if not any(PORT in word for word in (*start.argv, *start.env.values())):
+        note = (
+            f"both arms run at once: say where the port goes, for example 'app --port {PORT}' or 'env PORT={PORT} app'"
+        )
+        raise ConfigError([Problem(f"--{arm}: there is no {PORT} in the command", note=note)])
+    if target.url is None and target.grpc is None:
+        target = replace(target, url=_HOST)
+    ready = target.ready if flags.ready is None else ready_from_flag(flags.ready)
+    return ArmSpec(replace(target, start=start, ready=ready), redact_words(start.argv))
+
+
+def _on_port(url: str, port: int) -> str:
+    """`url` with another port."""
+    match = _AUTHORITY.match(url)
+    assert match is not None
+    scheme, authority, rest = match[1] or "", match[2], match[3]
+    user, at, host = authority.rpartition("@")
+    name = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    return f"{scheme}{user}{at}{name}:{port}{rest}"
+
+
+def _rate(written: str | None) -> float | None:
+    if written is None:
+        return None
+    try:
+        return parse_rate(written)
+    except ValueError as error:
+        raise ConfigError([Problem(f"--rate: {error}")]) from None
+
+
+def _rate_of(profile: Profile) -> float | None:
+    """What a profile of one constant rate says."""
+    if len(profile.loads) == 1 and profile.loads[0].executor is Executor.CONSTANT_ARRIVAL_RATE:
+        return profile.loads[0].rate
+    return None
+
+
+def _seconds(flag: str, written: str) -> float:
+    try:
+        seconds = parse_duration(written)
+    except ValueError as error:
+        raise ConfigError([Problem(f"{flag}: {error}")]) from None
+    if seconds <= 0.0:
+        raise ConfigError([Problem(f"{flag} must be more than 0")])
+    return seconds

@@ -1,0 +1,93 @@
+"""An A/B test as a record: how it was done, what each pair left, what came of it. `docs/ab.md` describes `ab.json`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import msgspec
+
+from loadgate.record.comparison import Comparison
+from loadgate.record.comparison_json import comparison_form, known
+from loadgate.record.environment import Environment
+from loadgate.record.result import SeriesName
+from loadgate.record.verdict import Verdict
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """One pair. `started` are the arms in the order of their starts; values are by series, `requests` of base and head.
+
+    `faults` are whole sentences that say why it is no evidence.
+    """
+
+    number: int
+    started: tuple[str, ...]
+    base: Mapping[SeriesName, float]
+    head: Mapping[SeriesName, float]
+    requests: tuple[int, int]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AbRecord:
+    """`rate` is starts a second over both arms; `length` and `warmup` are seconds of a pair; `most` is how many pairs there
+    might have been. The last `confirming` of the pairs that are evidence are fresh ones. `comparison` None: no pair was.
+    """
+
+    started: float
+    command: str
+    environment: Environment
+    seed: int
+    rate: float
+    length: float
+    warmup: float
+    most: int
+    restarts: bool
+    pairs: tuple[PairRecord, ...]
+    confirming: int
+    comparison: Comparison | None
+    verdict: Verdict
+
+
+def encode_ab(record: AbRecord) -> bytes:
+    """The record as JSON."""
+    return msgspec.json.format(msgspec.json.encode(ab_form(record)), indent=1)
+
+
+def ab_form(record: AbRecord) -> dict[str, Any]:
+    """`record` as what msgspec encodes. Keys may be added, never renamed."""
+    verdict = record.verdict
+    return {
+        "version": VERSION,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.started)),
+        "command": record.command,
+        "environment": asdict(record.environment),
+        "seed": record.seed,
+        "rate": record.rate,
+        "length": record.length,
+        "warmup": record.warmup,
+        "most_pairs": record.most,
+        "fresh_starts": record.restarts,
+        "confirming": record.confirming,
+        "verdict": verdict.word,
+        "exit_code": verdict.exit_code,
+        "reasons": list(verdict.reasons),
+        "comparison": None if record.comparison is None else comparison_form(record.comparison),
+        "pairs": [_pair_form(pair) for pair in record.pairs],
+    }
+
+
+def _pair_form(pair: PairRecord) -> dict[str, Any]:
+    return {
+        "number": pair.number,
+        "started": list(pair.started),
+        "requests": list(pair.requests),
+        "faults": list(pair.faults),
+        "base": {str(series): known(value) for series, value in pair.base.items()},
+        "head": {str(series): known(value) for series, value in pair.head.items()},
+    }
