@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from loadgate.config.operations import document_of
 from loadgate.config.steps import GraphqlStep
 from loadgate.config.steps.graphql import ErrorsExpected
 from loadgate.errors import Problem
-from loadgate.script.exchange import ExchangeRules, ExchangeRun, Iteration, note
+from loadgate.script.exchange import ExchangeRules, ExchangeRun, Iteration, Step, note
 from loadgate.script.expression import Scope
 from loadgate.script.reply import Expectation, HttpReply, Reply, status_text
 from loadgate.script.request import compile_auth, compile_headers
@@ -24,55 +25,55 @@ if TYPE_CHECKING:
     from loadgate.script.user import User
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What may vary of an operation. `url` None: the target's endpoint."""
+
+    url: Compiled | None
+    variables: Compiled
+    headers: tuple[tuple[str, Compiled], ...]
+    auth: Compiled | None
+
+
 def compile_graphql(
     spec: GraphqlStep, rules: ExchangeRules, compiler: TemplateCompiler, problems: list[Problem]
-) -> GraphqlRun:
+) -> Step:
     """The step of `spec`; what is wrong with its templates goes into `problems`."""
-    if spec.errors is not None and spec.errors is not ErrorsExpected.ANY:
-        rules = replace(rules, expectations=(_errors(spec.name, spec.errors), *rules.expectations))
-    return GraphqlRun(
-        spec,
-        rules,
+    common = Parts(
         url=None if spec.at is None else compiler.url(spec.at),
         variables=compiler.json(dict(spec.variables)),
         headers=compile_headers(spec.headers, compiler, problems),
         auth=compile_auth(spec, compiler),
     )
+    if not spec.events:
+        return GraphqlRun(spec, with_errors_check(spec, rules, lambda reply: (reply.body(),)), common)
+    from loadgate.script.subscription import SubscriptionRun  # most runs have none: they need not import its client
+
+    payload = spec.connection_payload
+    return SubscriptionRun(spec, rules, common, None if payload is None else compiler.json(dict(payload)))
 
 
 class GraphqlRun(ExchangeRun["Response"]):
     """Sends one operation; if it is persisted, its hash first."""
 
-    __slots__ = ("_auth", "_document", "_fixed", "_headers", "_judge", "_spec", "_status_check", "_url", "_variables")
+    __slots__ = ("_document", "_fixed", "_judge", "_parts", "_spec", "_status_check")
 
-    def __init__(
-        self,
-        spec: GraphqlStep,
-        rules: ExchangeRules,
-        *,
-        url: Compiled | None,
-        variables: Compiled,
-        headers: tuple[tuple[str, Compiled], ...],
-        auth: Compiled | None,
-    ) -> None:
+    def __init__(self, spec: GraphqlStep, rules: ExchangeRules, parts: Parts) -> None:
         super().__init__(rules)
-        self._auth = auth
         self._document = document_of(spec.text)
-        parts = (url, variables, auth, *(value for _, value in headers))
-        self._fixed = all(part is None or part.fixed for part in parts)
-        self._headers = headers
+        varying = (parts.url, parts.variables, parts.auth, *(value for _, value in parts.headers))
+        self._fixed = all(part is None or part.fixed for part in varying)
+        self._parts = parts
         self._judge = PLAIN if spec.errors in (None, ErrorsExpected.NONE) else TOLERANT
         self._spec = spec
         statuses = spec.expect.status
         self._status_check = None if statuses is None else f"{spec.name}: status is {status_text(statuses)}"
-        self._url = url
-        self._variables = variables
 
     async def send(self, scope: Iteration) -> Response:
         user = scope.user
         kept = user.ledger.requests
         # drawn once, so that a query that has to be sent in full goes with the variables its hash went with
-        variables = None if self._fixed else self._variables.render(scope)
+        variables = None if self._fixed else self._parts.variables.render(scope)
         request = kept.get((self, 0)) or self._prepare(scope, 0, variables)
         response = await user.http.send(request)
         if self._spec.persisted and asks_for_more(response):
@@ -90,21 +91,21 @@ class GraphqlRun(ExchangeRun["Response"]):
 
     def _prepare(self, scope: Iteration, part: int, variables: Any) -> Request:
         """The request with the hash alone (part 0 of a persisted query) or with the text."""
-        user, spec = scope.user, self._spec
+        user, spec, parts = scope.user, self._spec, self._parts
         if self._fixed:
-            variables = self._variables.value
-        parts = bodies(self._document, variables, spec.operation, self._judge, persisted=spec.persisted)
-        body, judge = next(islice(parts, part, None))
+            variables = parts.variables.value
+        made = bodies(self._document, variables, spec.operation, self._judge, persisted=spec.persisted)
+        body, judge = next(islice(made, part, None))
         try:
             request = prepare(
                 user.http,
-                user.shared.http.graphql.path if self._url is None else self._url.render(scope),
+                user.shared.http.graphql.path if parts.url is None else parts.url.render(scope),
                 body,
                 name=spec.name,
                 judge=judge,
-                headers={name: value.render(scope) for name, value in self._headers},
+                headers={name: value.render(scope) for name, value in parts.headers},
                 timeout=spec.timeout,
-                auth=None if self._auth is None else self._auth.render(scope),
+                auth=None if parts.auth is None else parts.auth.render(scope),
                 expected=spec.expect.status,
             )
         except (ValueError, LookupError) as error:
@@ -114,19 +115,28 @@ class GraphqlRun(ExchangeRun["Response"]):
         return request
 
 
-def _errors(step: str, expected: ErrorsExpected) -> Expectation:
-    """The check of `errors: none` or `errors: some`. A reply that is none of GraphQL's passes neither."""
-    wants = expected is ErrorsExpected.SOME
+def with_errors_check(
+    spec: GraphqlStep, rules: ExchangeRules, results: Callable[[Reply], Iterable[bytes]]
+) -> ExchangeRules:
+    """`rules` with the check of `errors: none` or `errors: some`, if there is one, of the `results` in a reply.
+
+    A reply that is none of GraphQL's, or has no result, passes neither.
+    """
+    if spec.errors is None or spec.errors is ErrorsExpected.ANY:
+        return rules
+    wants = spec.errors is ErrorsExpected.SOME
 
     def wrong(reply: Reply, scope: Scope) -> str | None:
         try:
-            fault = PLAIN.fault(reply.body())
+            faults = [PLAIN.fault(result) for result in results(reply)]
         except ValueError as error:
             return str(error)
-        if fault is None:
-            return f"got none, {reply.summary}" if wants else None
-        if fault.kind is ErrorKind.GRAPHQL:
-            return None if wants else fault.text
-        return f"no GraphQL reply, {reply.summary}"
+        found = next((fault for fault in faults if fault is not None and fault.kind is ErrorKind.GRAPHQL), None)
+        if found is not None:
+            return None if wants else found.text
+        if any(faults) or not faults:
+            return f"no GraphQL reply, {reply.summary}"
+        return f"got none, {reply.summary}" if wants else None
 
-    return Expectation(f"{step}: {'has errors' if wants else 'no errors'}", wrong)
+    check = Expectation(f"{spec.name}: {'has errors' if wants else 'no errors'}", wrong)
+    return replace(rules, expectations=(check, *rules.expectations))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadgate.config.graphql import GraphqlSpec, part_of
 from loadgate.config.steps import ExchangeStep, GraphqlStep
+from loadgate.config.websocket import http_url
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest
 from loadgate.script.failure import shown
 
@@ -36,7 +37,8 @@ _INTROSPECTION_TIMEOUT: Final = 30.0
 class DeclaredQuery:
     """A text that will be sent. `span` is where it is written; `variables` the names given to it and where, None: unknown.
 
-    `elsewhere`: it goes to another endpoint than the target's, of whose schema nothing is known.
+    `elsewhere`: it goes to another endpoint than the target's, of whose schema nothing is known. `subscribes`: it is the
+    subscription of a step.
     """
 
     text: str
@@ -44,6 +46,7 @@ class DeclaredQuery:
     operation: str | None = None
     variables: Mapping[str, Span] | None = None
     elsewhere: bool = False
+    subscribes: bool = False
 
 
 _declared: list[DeclaredQuery] | None = None
@@ -72,7 +75,14 @@ def graphql(text: str) -> str:
 def queries_of(steps: Iterable[ExchangeStep]) -> list[DeclaredQuery]:
     """The queries of the GraphQL steps among `steps`."""
     return [
-        DeclaredQuery(step.text, step.text_span, step.operation, step.variable_spans, step.at is not None)
+        DeclaredQuery(
+            step.text,
+            step.text_span,
+            step.operation,
+            step.variable_spans,
+            elsewhere=step.at is not None,
+            subscribes=step.events > 0,
+        )
         for step in steps
         if isinstance(step, GraphqlStep)
     ]
@@ -100,12 +110,14 @@ async def check_with_target(queries: Sequence[DeclaredQuery], http: HttpStack) -
     Raises ConfigError for queries that do not fit, for a target that does not tell, and where no URL is known.
     """
     spec = http.graphql
-    if any(query.variables is not None and not query.elsewhere for query in queries):
+    for query in queries:
+        if query.variables is None or query.elsewhere:
+            continue
         try:
-            http.builder.locate(spec.path)
+            http.builder.locate(http_url(spec.subscriptions or spec.path) if query.subscribes else spec.path)
         except ValueError as error:
             note = "give `target: {url: ...}`, or --url on the command line"
-            raise ConfigError([Problem(f"GraphQL cannot be sent: {error}", queries[0].span, "", note)]) from None
+            raise ConfigError([Problem(f"GraphQL cannot be sent: {error}", query.span, "", note)]) from None
     problems = check_queries(queries, spec)
     if spec.introspect and not problems:
         schema = await _asked_for(http, spec)

@@ -137,6 +137,7 @@ class GraphqlClient:
         payload = _encoded(_message(document, variables, operation)).decode()
         key = key_of(url or self._subscriptions, headers, auth, connection_payload)
         ws = self._subscriber.ws
+        self._subscriber.socket(key, timeout)  # so that what cannot be sent is said here
         ws.settle()
         http = self._http
         context = http.stack.context({**http.context.tags, **tags}) if tags else http.context

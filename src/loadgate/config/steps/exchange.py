@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from loadgate.config import fields
-from loadgate.config.expect import CaptureSpec, ExpectSpec, read_captures
+from loadgate.config.expect import CaptureFrom, CaptureSpec, ExpectSpec, read_captures
 from loadgate.config.fields import Fields, Place
 from loadgate.config.source import Node, Scalar
 from loadgate.config.target import Auth, auth, headers
 from loadgate.config.template import Template, template
-from loadgate.errors import Span
+from loadgate.errors import Problem, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,20 @@ def read_common(own: Fields, name: str) -> Common:
         tags=own.take("tags", fields.mapping(fields.plain), {}),
         think=own.take("think", read_think, None),
     )
+
+
+def refuse(own: Fields, key: str, advice: str) -> None:
+    """Report `key`, which steps of this kind have not, where it is given."""
+    if key in own:
+        own.report(f"`{key}` cannot be used {own.where}", key, advice)
+
+
+def refuse_captured_headers(own: Fields, common: Common, label: str) -> None:
+    """Report captures of headers, where what comes has none."""
+    for capture in common["captures"]:
+        if capture.source is CaptureFrom.HEADER:
+            message = f"capture `{capture.name}` {own.where} is of a header"
+            own.context.problems.append(Problem(message, capture.span, label))
 
 
 def read_think(node: Node, place: Place) -> Think:

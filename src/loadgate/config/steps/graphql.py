@@ -1,4 +1,7 @@
-"""A step that sends one GraphQL operation: its text is fixed, so that it can be checked; what varies are its variables."""
+"""A step that sends one GraphQL operation: its text is fixed, so that it can be checked; what varies are its variables.
+
+A subscription is begun, waited for until so many events have come, and stopped.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loadgate.config import fields
-from loadgate.config.expect import ExpectSpec, read_expectations, read_status
+from loadgate.config.expect import ExpectSpec, read_content, read_expectations, read_status
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.graphql import part_of
 from loadgate.config.source import Node, Table
-from loadgate.config.steps.exchange import ExchangeStep, read_common
+from loadgate.config.steps.exchange import ExchangeStep, read_common, refuse, refuse_captured_headers
 from loadgate.config.steps.http import read_url
+from loadgate.config.steps.websocket import read_ws_url
 from loadgate.config.template import JsonTemplate, Template, json_template
 from loadgate.errors import Problem, Span, nearest
 
@@ -31,7 +35,8 @@ class ErrorsExpected(StrEnum):
 class GraphqlStep(ExchangeStep):
     """One operation. `text_span` is that of the text's scalar; `at` None: the target's endpoint.
 
-    `errors` None: nothing is checked, and a reply that holds some is a failed exchange all the same.
+    `errors` None: nothing is checked, and a reply that holds some is a failed exchange all the same. `events` is how many are
+    waited for, 0 where the operation is no subscription; `timeout` is then that of each. `connection_payload` None: none.
     """
 
     text: str
@@ -42,6 +47,8 @@ class GraphqlStep(ExchangeStep):
     persisted: bool = False
     at: Template | None = None
     errors: ErrorsExpected | None = None
+    events: int = 0
+    connection_payload: Mapping[str, JsonTemplate] | None = None
 
     @property
     def needs_target(self) -> Span | None:
@@ -57,10 +64,19 @@ def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
     written = own.node.entries[key].value
     operation = own.take("operation", fields.plain, None)
     text = own.take(key, _query, "")
-    common = read_common(own, document_of(text).step_name(operation))
+    document = document_of(text)
+    common = read_common(own, document.step_name(operation))
     _check_operation(text, operation, own)
+    kind = document.kind(operation) if document.operations else None  # of a text that cannot be read, the keys tell
+    subscribes = kind == "subscription" or (kind is None and "events" in own)
+    if subscribes:
+        refuse(own, "persisted", "a subscription is sent in full")
+        refuse_captured_headers(own, common, "events have none")
+    else:
+        for key in ("events", "connection_payload"):
+            refuse(own, key, "only a subscription has it")
     nothing: tuple[ExpectSpec, ErrorsExpected | None] = (ExpectSpec(), None)
-    expect, errors = own.take("expect", _expect, nothing)
+    expect, errors = own.take("expect", _expect_events if subscribes else _expect, nothing)
     variables = own.node.entries.get("variables")
     step = GraphqlStep(
         **common,
@@ -73,7 +89,9 @@ def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
         },
         operation=operation,
         persisted=own.take("persisted", fields.flag, False),
-        at=own.take("at", read_url, None),
+        at=own.take("at", read_ws_url if subscribes else read_url, None),
+        events=own.take("events", fields.whole(1), 1) if subscribes else 0,
+        connection_payload=own.take("connection_payload", _variables, None) if subscribes else None,
         expect=expect,
         errors=errors,
     )
@@ -99,7 +117,7 @@ def _query(node: Node, place: Place) -> str:
 
 
 def _check_operation(text: str, operation: str | None, own: Fields) -> None:
-    """Report an operation that is not there, or not to be told from others, or none to be sent as a request."""
+    """Report an operation that is not there, or not to be told from others."""
     from loadgate.config.operations import document_of
 
     known = document_of(text).operations
@@ -114,8 +132,6 @@ def _check_operation(text: str, operation: str | None, own: Fields) -> None:
     elif operation is None and len(known) > 1:
         message = f"the query {own.where} holds several operations"
         own.report(message, "graphql", "", f"say which one to send, as `operation`: {_listed(names)}")
-    elif chosen and chosen[0].kind == "subscription":
-        own.report(f"a subscription cannot be sent as a request {own.where}", "graphql", "it has no single reply")
 
 
 def _listed(names: list[str]) -> str:
@@ -126,6 +142,15 @@ def _variables(node: Node, place: Place) -> dict[str, JsonTemplate]:
     if not isinstance(node, Table):
         raise place.refuse(node, "a mapping of names to values")
     return {entry.key: json_template(entry.value, place) for entry in node.entries.values()}
+
+
+def _expect_events(node: Node, place: Place) -> tuple[ExpectSpec, ErrorsExpected | None]:
+    """As `_expect`, of what has no status and no headers."""
+    own = Fields(node, place, f"in {place.what}")
+    spec = ExpectSpec(**read_content(own))
+    errors = own.take("errors", fields.choice(ErrorsExpected), None)
+    own.done()
+    return spec, errors
 
 
 def _expect(node: Node, place: Place) -> tuple[ExpectSpec, ErrorsExpected | None]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from loadgate.config import fields
 from loadgate.config.body import JsonBody, TextBody
-from loadgate.config.expect import CaptureFrom, ExpectSpec, read_content
+from loadgate.config.expect import ExpectSpec, read_content
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Listing, Node, Scalar, Table
-from loadgate.config.steps.exchange import ExchangeStep, read_common
+from loadgate.config.steps.exchange import ExchangeStep, read_common, refuse, refuse_captured_headers
 from loadgate.config.target import HEADER_NAME
 from loadgate.config.template import Template, json_template, template
 from loadgate.config.websocket import is_of_handshake
@@ -115,7 +115,7 @@ def read_session(key: str, own: Fields, steps: Callable[[Fields, str], tuple[Ste
             own.context.problems.append(Problem(f"`{name}` in `headers` {own.where} cannot be set", span, advice))
     step = SessionStep(
         **common,
-        url=own.take(key, _url, Template("")),
+        url=own.take(key, read_ws_url, Template("")),
         query=own.take("query", fields.mapping(template), {}),
         subprotocols=own.take("subprotocols", _subprotocols, ()),
         compress=own.take("compress", fields.flag, False),
@@ -136,18 +136,13 @@ def read_message(key: str, own: Fields, session: str) -> MessageStep:
     named = "name" in own
     asks, sends = deed is Deed.ASK, deed in (Deed.ASK, Deed.SEND)
     for other in ("headers", "auth"):
-        _refuse(own, other, "its session has them")
+        refuse(own, other, "its session has them")
     if deed is Deed.SEND:
         for other in ("expect", "capture", "timeout"):
-            _refuse(own, other, "`send` waits for nothing: write `ask`, or `receive` after it")
+            refuse(own, other, "`send` waits for nothing: write `ask`, or `receive` after it")
     if deed is Deed.PING:
-        _refuse(own, "capture", "a pong holds nothing")
-    for capture in common["captures"]:
-        if capture.source is CaptureFrom.HEADER:
-            problem = Problem(
-                f"capture `{capture.name}` {own.where} is of a header", capture.span, "messages have none"
-            )
-            own.context.problems.append(problem)
+        refuse(own, "capture", "a pong holds nothing")
+    refuse_captured_headers(own, common, "messages have none")
     binary = sends and own.take("binary", fields.flag, False)
     step = MessageStep(
         **common,
@@ -162,12 +157,8 @@ def read_message(key: str, own: Fields, session: str) -> MessageStep:
     return step
 
 
-def _refuse(own: Fields, key: str, advice: str) -> None:
-    if key in own:
-        own.report(f"`{key}` cannot be used {own.where}", key, advice)
-
-
-def _url(node: Node, place: Place) -> Template:
+def read_ws_url(node: Node, place: Place) -> Template:
+    """A path or a whole URL of a WebSocket server, which may begin with a template."""
     url = template(node, place)
     if not _URL_START.match(url.text):
         advice = f"did you mean /{url.text}?" if url.text and "://" not in url.text else "write / for the root"
