@@ -24,6 +24,7 @@ from loadgate.target.http.server import HttpTarget
 from tests.target.frames import MESSAGE, REPLY, call, head_of, opened
 from tests.target.raw import ask, connect
 from tests.target.serving import certain, serving
+from tests.target.wire import Wire
 
 SLOW = {"routes": {"/mockforge.greeter.Greeter/SayHello": {"latency": {"shape": "fixed", "ms": 60_000}}}}
 
@@ -185,33 +186,6 @@ def test_a_reset_and_half_a_message_on_the_wire() -> None:
 # -- reading
 
 
-class Wire:
-    """A transport that takes everything and keeps it."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.reading = True
-        self.ended = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        return False
-
-    def abort(self) -> None:
-        """Called after a while."""
-
-    def write_eof(self) -> None:
-        self.ended = True
-
-
 TARGET = HttpTarget(Chaos(), protocols=("grpc",))
 
 
@@ -258,7 +232,7 @@ def conversation() -> bytes:
 
 
 def answers(wire: Wire) -> list[Frame]:
-    return FrameReader().feed(wire.written)
+    return FrameReader().feed(b"".join(wire.written))
 
 
 def test_requests_are_read_wherever_they_are_cut() -> None:
@@ -310,7 +284,7 @@ def test_what_follows_the_end_of_a_connection_is_not_read() -> None:
     async def scene() -> None:
         connection, wire = connected()
         connection.data_received(b"GET / HTTP/1.1\r\n")
-        assert wire.ended and wire.written.endswith(b"from the first byte on")
+        assert wire.ended and wire.written[-1].endswith(b"from the first byte on")
         sent = len(wire.written)
         connection.data_received(PREFACE + frames.settings({}) + call(1))
         assert len(wire.written) == sent

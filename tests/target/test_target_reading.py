@@ -18,29 +18,7 @@ from loadgate.target.websocket.connection import WebSocket
 from loadgate.target.websocket.echo import EchoSession, Wishes
 from loadgate.target.websocket.frames import unmasked
 from tests.support.virtual_loop import VirtualLoop, run_virtual
-
-
-class Wire:
-    """A transport that takes everything and keeps it."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-        self.reading = True
-
-    def set_protocol(self, protocol: object) -> None:
-        """The test calls the protocol itself."""
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data[2:])
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        return False
+from tests.target.wire import Wire
 
 
 def message(**fields: Any) -> bytes:
@@ -63,7 +41,7 @@ def test_numbers_that_nobody_comes_to_read_are_left_out() -> None:
         await asyncio.sleep(0.2)
         socket.connection_lost(None)
         await asyncio.sleep(1)
-        return wire.written
+        return [frame[2:] for frame in wire.written]
 
     assert run_virtual(scene) == [b"push: 1", b"push: 2", b"push: 6", b"push: 7"]
 

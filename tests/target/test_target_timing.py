@@ -8,9 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from loadgate.http2 import PREFACE, frames
+from loadgate.target.grpc.connection import Connection as GrpcConnection
 from loadgate.target.http.connection import Connection
 from loadgate.target.http.server import HttpTarget
 from loadgate.target.settings import from_plain
+from tests.target.frames import call
+from tests.target.wire import Wire
 
 GET = b"GET /users/1 HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -48,16 +52,6 @@ class HandClock:
         moved, self.time = timer.when - self.time, timer.when
         timer.callback()
         return moved
-
-
-class Wire:
-    """A transport that takes everything at once."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.written.append(bytes(data))
 
 
 def opened(chaos: dict[str, Any]) -> tuple[Connection, Wire, HandClock]:
@@ -124,3 +118,19 @@ def test_a_stream_waits_for_a_client_that_does_not_read() -> None:
         assert wire.written[-1].startswith(b"HTTP/1.1 200 OK")
 
     asyncio.run(main())
+
+
+def test_a_call_is_held_back_by_exactly_what_its_metadata_says() -> None:
+    clock, wire = HandClock(), Wire()
+    chaos = {"protocols": {"grpc": {"latency": {"shape": "lognormal", "median_ms": 20, "sigma": 0.5}}}}
+    connection = HttpTarget(from_plain(chaos, seed=1), clock, ("grpc",))._listeners["grpc"]._make()
+    assert isinstance(connection, GrpcConnection)
+    connection.connection_made(cast(asyncio.Transport, wire))
+    connection.data_received(PREFACE + frames.settings({}))
+    for stream in range(1, 100, 2):
+        connection.data_received(call(stream))
+        count = len(wire.written)
+        moved = clock.ring()
+        assert len(wire.written) > count
+        delay = b"".join(wire.written[count:]).split(b"x-loadgate-delay-ms")[1]
+        assert float(delay[1 : 1 + delay[0]]) == pytest.approx(moved * 1000, abs=1e-9)

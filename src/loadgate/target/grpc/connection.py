@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         except Malformed:
             return None
         if self._decoder.plain:
-            self.site.learn(block, head)
+            self.site.known.learn(block, head)
         return head
 
     def _answer_refused(self, head: Head, stream: int, *, end: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from loadgate.clock import Clock
 from loadgate.target.grpc.greeter import greeter_methods
@@ -12,11 +11,9 @@ from loadgate.target.grpc.head import Directory, Head
 from loadgate.target.grpc.health import health_methods
 from loadgate.target.grpc.reflection import reflection_methods
 from loadgate.target.http.control import Control
+from loadgate.target.known import Known
 from loadgate.target.listener import Guest
 from loadgate.target.metrics import Metrics
-
-_MOST_KNOWN: Final = 1024
-_LONGEST_KNOWN: Final = 2048
 
 
 @dataclass(slots=True)
@@ -27,14 +24,8 @@ class GrpcSite:
     metrics: Metrics
     control: Control
     clock: Clock
-    known: dict[bytes, Head] = field(default_factory=dict)
+    known: Known[Head] = field(default_factory=Known)
     connections: set[Guest] = field(default_factory=set)
-
-    def learn(self, block: bytes, head: Head) -> None:
-        if len(block) <= _LONGEST_KNOWN:
-            if len(self.known) >= _MOST_KNOWN:
-                self.known.clear()
-            self.known[block] = head
 
     @property
     def paths(self) -> Iterable[str]:

@@ -30,12 +30,11 @@ from loadgate.target.http.probes import BLOCK
 from loadgate.target.http.reply import Reply, empty_reply, error_reply
 from loadgate.target.http.request import MOST_BODY, Refusal, Request, RequestReader
 from loadgate.target.http.routes import Call, Routes
+from loadgate.target.known import Known
 from loadgate.target.listener import Guest
 from loadgate.target.metrics import Metrics, Tally
 
 MOST_QUEUED: Final = 32
-_MOST_KNOWN: Final = 1024
-_LONGEST_KNOWN: Final = 2048
 _LINGER: Final = 1.0
 """Seconds the input of a refused connection is drained."""
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -56,15 +55,9 @@ class Site:
     control: Control
     clock: Clock
     refused: Tally
-    known: dict[bytes, Call] = field(default_factory=dict)
+    known: Known[Call] = field(default_factory=Known)
     """Bytes that are one whole request without a body, kept alive under HTTP/1.1, to what they ask for."""
     connections: set[Guest] = field(default_factory=set)
-
-    def learn(self, data: bytes, call: Call) -> None:
-        if len(data) <= _LONGEST_KNOWN:
-            if len(self.known) >= _MOST_KNOWN:
-                self.known.clear()
-            self.known[data] = call
 
 
 @dataclass(slots=True)
@@ -195,7 +188,7 @@ class Connection(asyncio.Protocol):
                 self._queue.append(call)
                 self._queued_bytes += len(request.body)
                 if was_free and request.cacheable and len(ready) == 1 and self._reader.between:
-                    self._site.learn(data, call)
+                    self._known.learn(data, call)
             else:
                 self._queue.append(request)
         self._advance()
