@@ -94,6 +94,9 @@ class Job:
                 found = await measure_pair(
                     self.plan, number, pace, seed=self._seed, clock=clock, env=self.env, agent=agent, signals=signals
                 )
+                if found.interrupted:
+                    self._interrupted = True
+                    break
                 if not found.faults:
                     return found
                 self._faulty.append(found)

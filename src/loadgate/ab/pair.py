@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,9 +16,9 @@ from loadgate.ab.plan import AbPlan
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
 from loadgate.config.load import Executor, LoadSpec
-from loadgate.errors import LoadgateError
+from loadgate.errors import InvalidRun
 from loadgate.interruption import Signals
-from loadgate.load.engine import Engine, RunEnd
+from loadgate.load.engine import EndState, Engine, RunEnd
 from loadgate.load.preflight import reach
 from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
@@ -25,6 +26,7 @@ from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
 from loadgate.measure.tally import CounterTally
 from loadgate.measure.windows import Window
+from loadgate.probe.host import HostShares, between, read_host
 from loadgate.program import Program
 from loadgate.record.figures import figures_in
 from loadgate.record.result import Result
@@ -35,6 +37,10 @@ TAG: Final = "arm"
 """The tag by which the samples of one recorder are told apart."""
 UNEVEN: Final = 0.02
 """Share by which the requests of the arms may differ in number."""
+STEAL: Final = 0.1
+"""Share of the time that a machine may be kept from running."""
+THROTTLED: Final = 0.02
+"""Share of the time under load by which a CPU quota may hold up one arm longer than the other."""
 _GRACE: Final = 5.0
 _WINDOW: Final = 1.0
 
@@ -50,13 +56,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one pair left. `faults` are whole sentences: why it is no evidence; `requests` are the arms' that counted."""
+    """What one pair left. `faults` are whole sentences: why it is no evidence; `requests` are the arms' that counted.
+
+    `interrupted`: by Ctrl-C, so that it is not whole.
+    """
 
     number: int
     order: PairOrder
     results: Mapping[Arm, Result]
     requests: Mapping[Arm, int]
     faults: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 async def measure_pair(
@@ -89,11 +99,11 @@ async def measure_pair(
             try:
                 await stack.enter_async_context(programs[arm])
                 await programs[arm].start()
-                https = stack_for(targets[arm], recorder, agent)
                 if targets[arm].url is not None:
-                    await reach(https.connector, https.builder.locate("/")[0])
-            except LoadgateError as error:
-                raise type(error)(f"{arm}: {error.message}", error.hint) from None
+                    http = stack_for(targets[arm], recorder, agent)
+                    await reach(http.connector, http.builder.locate("/")[0])
+            except InvalidRun as error:
+                raise InvalidRun(f"{arm}: {error.message}", error.hint) from None
         performances = {
             arm: Performance(
                 plan.script,
@@ -123,15 +133,17 @@ async def measure_pair(
         signals.then(engine.interrupt)
         for arm in ARMS:
             await programs[arm].begin(recorder, pace.warmup, {TAG: arm.value})
+        before = read_host()
         origin = clock.now()
         recorder.begin(origin)
         turns.begin(origin)
         end = await engine.run(origin)
+        host = between(before, read_host())
         for performance in performances.values():
             await performance.teardown()
         for arm in order.started:
             await programs[arm].stop()
-    return _measured(plan, number, order, recorder, programs, end, pace)
+    return _measured(plan, number, order, recorder, programs, end, pace, host)
 
 
 async def _each(works: Iterable[Awaitable[None]]) -> None:
@@ -147,10 +159,11 @@ def _measured(
     programs: Mapping[Arm, Program],
     end: RunEnd,
     pace: Pace,
+    host: HostShares,
 ) -> Measured:
     totals = recorder.totals()
     series = [Series(key.metric, key.tags, totals.get(at)) for at, key in enumerate(recorder.described())]
-    results, requests = {}, {}
+    results, requests, throttled = {}, {}, {}
     for arm in ARMS:
         own, windows = of_arm(series, recorder.windows, arm)
         results[arm] = Result(
@@ -165,10 +178,17 @@ def _measured(
             word=None,
             figures=tuple(figures_in(own, windows, programs[arm].figures())),
         )
-        requests[arm] = _requests(own)
+        requests[arm] = round(_total(own, {protocol.count for protocol in PROTOCOLS}))
+        throttled[arm] = _total(own, {"target_throttled"})
     health = judge_health(end.health, warmup=pace.warmup, service_ms=0.0)
-    faults = [*(() if health.healthy else health.reasons), *_deaths(programs), *_uneven(requests)]
-    return Measured(number, order, results, requests, tuple(faults))
+    faults = [
+        *_deaths(programs),
+        *(() if health.healthy else health.reasons),
+        *_stolen(host),
+        *_throttled(throttled, pace.length),
+        *_uneven(requests),
+    ]
+    return Measured(number, order, results, requests, tuple(faults), end.state is EndState.INTERRUPTED)
 
 
 def of_arm(series: Sequence[Series], windows: Iterable[Window], arm: Arm) -> tuple[list[Series], list[Window]]:
@@ -196,16 +216,27 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _requests(series: Sequence[Series]) -> int:
-    counts = {protocol.count for protocol in PROTOCOLS}
-    totals = [one.total for one in series if one.metric.name in counts]
-    return round(sum(total.total for total in totals if isinstance(total, CounterTally)))
+def _total(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
+    totals = [one.total for one in series if one.metric.name in metrics]
+    return sum(total.total for total in totals if isinstance(total, CounterTally))
 
 
 def _deaths(programs: Mapping[Arm, Program]) -> Iterator[str]:
     for arm, program in programs.items():
         if program.died:
             yield f"{arm}: {program.died}"
+
+
+def _stolen(host: HostShares) -> Iterator[str]:
+    """Time that other machines on the same hardware had: it may hit one arm more than the other, and nobody can tell."""
+    if host.steal is not None and host.steal > STEAL:
+        yield f"the machine was kept from running for {host.steal:.0%} of the time (steal)"
+
+
+def _throttled(seconds: Mapping[Arm, float], length: float) -> Iterator[str]:
+    base, head = (seconds[arm] for arm in ARMS)
+    if abs(base - head) > THROTTLED * length:
+        yield f"its CPU quota held base up for {base:.2g} s and head for {head:.2g} s"
 
 
 def _uneven(requests: Mapping[Arm, int]) -> Iterator[str]:
