@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from loadgate.clock import Clock
 from loadgate.target.grpc.greeter import greeter_methods
@@ -16,8 +17,7 @@ from loadgate.target.listener import Guest
 from loadgate.target.metrics import Metrics
 
 
-@dataclass(slots=True)
-class GrpcSite:
+class GrpcSite(Struct, eq=False):
     """`known` are header blocks that have nothing to do with a connection's dynamic table, to what they ask for."""
 
     directory: Directory

@@ -19,9 +19,10 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
+
+from msgspec import Struct, field
 
 from loadgate.clock import Clock, Handle
 from loadgate.target.faults import Kind, Outcome
@@ -46,8 +47,7 @@ _ANSWERED: Final = frozenset({Kind.PARTIAL, Kind.ERRORS, Kind.FIELD})
 """The faults of requests that are carried out all the same, or answered by whoever knows the protocol."""
 
 
-@dataclass(slots=True)
-class Site:
+class Site(Struct, eq=False):
     """What all connections of a listener share."""
 
     routes: Routes
@@ -60,8 +60,7 @@ class Site:
     connections: set[Guest] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Exchange:
+class _Exchange(Struct, eq=False):
     """A reply that was not written at once. `delay` is in milliseconds, `started` when the request was begun with."""
 
     call: Call
