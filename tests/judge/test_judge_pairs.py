@@ -9,37 +9,22 @@ import pytest
 
 from loadgate.config.gate import GateSpec
 from loadgate.judge.pairs import Pair, compare_pairs, confirmed
-from loadgate.measure.estimate import Estimate
-from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Comparison, Learned, Row
-from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.result import SeriesName
+from tests.support.results import FAILED, RATE, result
 
 P50 = SeriesName("", "http_req_duration", "p50")
 CPU = SeriesName("", "target_cpu_per_request", "")
-FAILED = SeriesName("", "http_req_failed", "share")
-RATE = SeriesName("", "http_reqs", "rate")
 CHECKS = SeriesName("", "checks", "share")
-UNITS = {"http_req_duration": "ms", "target_cpu_per_request": "us", "http_reqs": "1/s"}
 NOISE = (0.004, -0.006, 0.002, -0.001, 0.005, -0.003, 0.001, -0.004, 0.003, -0.002)
-
-
-def start(values: Mapping[SeriesName, float]) -> Result:
-    figures = [
-        Figure(
-            series,
-            UNITS.get(series.metric, "share"),
-            Direction.HIGHER if series.metric in ("http_reqs", "checks") else Direction.LOWER,
-            Estimate(value),
-        )
-        for series, value in values.items()
-    ]
-    return Result("", "loadgate", "", 0.0, "", "", "", "", None, tuple(figures))
 
 
 def pairs(
     base: Mapping[SeriesName, float], head: Mapping[SeriesName, float], noise: Sequence[float] = NOISE
 ) -> list[Pair]:
-    return [(start(base), start({series: value * math.exp(each) for series, value in head.items()})) for each in noise]
+    return [
+        (result(base), result({series: value * math.exp(each) for series, value in head.items()})) for each in noise
+    ]
 
 
 def rows(comparison: Comparison) -> dict[SeriesName, Row]:
@@ -51,7 +36,8 @@ def test_a_slower_head_is_worse_by_so_much() -> None:
     assert row[P50].word is Change.WORSE
     assert row[P50].change == pytest.approx(0.15, abs=0.005)
     assert row[P50].low < 0.15 < row[P50].high
-    assert (row[P50].base, row[P50].head) == (2.0, pytest.approx(2.3, rel=0.01))
+    assert row[P50].base == 2.0
+    assert row[P50].head == pytest.approx(2.3, rel=0.01)
     assert (row[P50].noise, row[P50].noise_runs) == (Learned.PAIRS, 10)
     assert row[CPU].word is Change.SAME
 
@@ -65,7 +51,7 @@ def test_fewer_requests_a_second_are_worse_but_are_the_plan_s_doing() -> None:
 
 
 def test_shares_differ_by_points_and_zero_is_a_share_like_any_other() -> None:
-    found = [(start({FAILED: 0.0, CHECKS: 1.0}), start({FAILED: 0.02 + each, CHECKS: 0.9})) for each in NOISE]
+    found = [(result({FAILED: 0.0, CHECKS: 1.0}), result({FAILED: 0.02 + each, CHECKS: 0.9})) for each in NOISE]
     row = rows(compare_pairs(found, gate=GateSpec()))
     assert row[FAILED].change == pytest.approx(0.02, abs=0.001)
     assert (row[FAILED].word, row[CHECKS].word) == (Change.WORSE, Change.WORSE)
@@ -74,8 +60,8 @@ def test_shares_differ_by_points_and_zero_is_a_share_like_any_other() -> None:
 
 def test_a_pair_without_a_figure_on_one_side_is_none_for_it() -> None:
     found = pairs({P50: 2.0, CPU: 100.0}, {P50: 2.0, CPU: 100.0})
-    found[3] = (start({P50: 2.0}), found[3][1])
-    found[4] = (start({P50: 2.0, CPU: 0.0}), found[4][1])
+    found[3] = (result({P50: 2.0}), found[3][1])
+    found[4] = (result({P50: 2.0, CPU: 0.0}), found[4][1])
     row = rows(compare_pairs(found, gate=GateSpec()))
     assert (row[P50].noise_runs, row[CPU].noise_runs) == (10, 8)
 
@@ -84,7 +70,7 @@ def test_a_pair_without_a_figure_on_one_side_is_none_for_it() -> None:
 def test_a_figure_of_one_side_alone_is_named(side: int, word: Change) -> None:
     sides: list[dict[SeriesName, float]] = [{P50: 2.0}, {P50: 2.0}]
     sides[side][CPU] = 100.0
-    assert rows(compare_pairs(pairs(*sides), gate=GateSpec()))[CPU].word is word
+    assert rows(compare_pairs(pairs(sides[0], sides[1]), gate=GateSpec()))[CPU].word is word
 
 
 def test_over_all_steps_a_percentile_is_the_geometric_mean_of_theirs() -> None:
@@ -93,8 +79,10 @@ def test_over_all_steps_a_percentile_is_the_geometric_mean_of_theirs() -> None:
     base, head = {P50: 2.0, one: 1.0, two: 4.0}, {P50: 2.0, one: 1.21, two: 4.0}
     row = rows(compare_pairs(pairs(base, head), gate=GateSpec()))
     assert row[P50].change == pytest.approx(0.1, abs=0.005)
-    assert (row[P50].base, row[P50].head) == (pytest.approx(2.0), pytest.approx(2.2, rel=0.01))
-    assert row[one].limit.gating and row[two].limit.gating
+    assert row[P50].base == pytest.approx(2.0)
+    assert row[P50].head == pytest.approx(2.2, rel=0.01)
+    assert row[one].limit.gating
+    assert row[two].limit.gating
 
 
 def test_the_only_step_does_not_gate_beside_all_of_them() -> None:
@@ -113,6 +101,12 @@ def test_without_a_look_nothing_is_decided() -> None:
     row = rows(compare_pairs(pairs({P50: 2.0}, {P50: 3.0}), gate=GateSpec(), alpha=0.0))[P50]
     assert row.word is Change.UNSURE
     assert row.detectable > 0.0
+
+
+def test_pairs_in_which_a_figure_is_not_on_both_sides_confirm_nothing() -> None:
+    fresh = pairs({P50: 2.0}, {P50: 2.3}, NOISE[:5])
+    fresh[2] = (result({}), fresh[2][1])
+    assert not confirmed(P50, fresh), "four pairs are too few"
 
 
 def test_fresh_pairs_confirm_one_figure() -> None:
