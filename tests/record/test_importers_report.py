@@ -32,6 +32,23 @@ def test_a_summary_of_ours_is_read_with_its_steps() -> None:
     assert (result.word, result.definition, result.name) == (Word.PASS, tree["run"]["digest"], "standard_load")
 
 
+def test_rates_and_errors_are_of_their_own_protocol(tmp_path: Path) -> None:
+    tree = json.loads((DATA / "summary.json").read_text())
+    tree["metrics"] = {"http_reqs": 30, "grpc_reqs": 60, "grpc_req_failed": 0.5, "throughput_rps": 45.0}
+    tree["steps"] = {"user": {"http_reqs": 30, "http_req_failed": 0.0, "grpc_reqs": 20, "grpc_req_failed": 0.25}}
+    tree["run"]["measured_seconds"] = 2.0
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(tree))
+    found = {name: (each.estimate.value, each.estimate.count) for name, each in figures(path).items()}
+    assert found == {
+        "http_reqs rate": (15.0, 0),
+        "grpc_reqs rate": (30.0, 0),
+        "grpc_req_failed share": (0.5, 60),
+        "user: http_req_failed share": (0.0, 30),
+        "user: grpc_req_failed share": (0.25, 20),
+    }
+
+
 def test_the_report_of_the_guides_is_read() -> None:
     found = figures(DATA / "guide.json")
     assert {name: figure.estimate.value for name, figure in found.items()} == {

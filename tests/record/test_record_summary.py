@@ -16,7 +16,7 @@ from loadgate.measure.histogram import Histogram
 from loadgate.measure.metric import Kind, Metric
 from loadgate.measure.tally import CounterTally, GaugeTally, RateTally, Tally, TrendTally
 from loadgate.record.codec import decode_run, encode_run
-from loadgate.record.run import Series
+from loadgate.record.run import Run, Series
 from loadgate.record.summary import encode_summary, summarise
 from tests.record.samples import empty_run, run_of, target_run, whole_run
 from tests.support.made_up import MadeUp
@@ -93,6 +93,24 @@ def test_percentiles_are_those_of_the_samples() -> None:
 def test_throughput_is_requests_over_measured_time_without_the_warm_up() -> None:
     metrics = summarise(whole_run())["metrics"]
     assert (metrics["http_reqs"], metrics["throughput_rps"]) == (12, 4.0)
+
+
+def mixed_run() -> Run:
+    """Three requests of HTTP and one call of gRPC, in steps of the same name, within a second."""
+    made = MadeUp()
+    made.requests([5.0, 5.0, 5.0], name="user")
+    made.requests([80.0], name="user", protocol="grpc")
+    made.close()
+    return run_of(made.recorder, definition=replace(whole_run().definition, warmup=0.0), duration=1.0)
+
+
+def test_steps_of_one_name_keep_the_figures_of_their_protocols_apart() -> None:
+    summary = summarise(mixed_run())
+    step = summary["steps"]["user"]
+    assert (step["http_reqs"], step["grpc_reqs"]) == (3, 1)
+    assert step["http_req_duration"]["max"] == pytest.approx(5.0)
+    assert step["grpc_req_duration"]["min"] == pytest.approx(80.0)
+    assert summary["metrics"]["throughput_rps"] == 4.0, "of all protocols"
 
 
 def test_without_measured_time_there_is_no_throughput() -> None:

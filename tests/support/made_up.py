@@ -39,13 +39,14 @@ class MadeUp:
         status: int = 200,
         error: str = "",
         tags: Mapping[str, str] | None = None,
+        protocol: str = "http",
     ) -> None:
         """Exchanges that took `times_ms`, tagged as the HTTP client tags them."""
         ok = not error and status < 400
         told = {"name": name, "status": str(status), "expected_response": "true" if ok else "false", **(tags or {})}
         if error:
             told |= {"status": "0", "error": error}
-        series = self.recorder.exchange_series("http", told, failed=not ok)
+        series = self.recorder.exchange_series(protocol, told, failed=not ok)
         for took in times_ms:
             end = START + self.at
             start = end - took / 1e3

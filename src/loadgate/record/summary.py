@@ -1,8 +1,8 @@
 """The flat summary of `--summary`: the report shape of the guide, with more in it. Pure. Described in `docs/record.md`.
 
 Times are milliseconds, shares 0 to 1, rates per second of measured time. `metrics` has every trend under its name with its
-percentiles, every rate and gauge as one number, every counter as its total; `steps` the same for each step. What was not
-measured is left out, never zero: only `dropped_iterations` is 0 where none was dropped.
+percentiles, every rate and gauge as one number, every counter as its total; `steps` the same for each step, under the metrics
+of its protocol. What was not measured is left out, never zero: only `dropped_iterations` is 0 where none was dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from loadgate.record.verdict import BudgetResult, ThresholdResult, Word
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
 THROUGHPUT: Final = "throughput_rps"
-"""Not a metric but a figure made of one; the guide's scripts look for it among the metrics."""
+"""Not a metric but a figure made of the requests of every protocol; the guide's scripts look for it among the metrics."""
 
 STEP_METRICS: Final = tuple(
     metric for protocol in PROTOCOLS for metric in (protocol.count, protocol.service, protocol.latency, protocol.failed)
@@ -45,9 +45,10 @@ def summarise(run: Run) -> dict[str, Any]:
     if THROUGHPUT in metrics:
         del metrics[THROUGHPUT]
         notes.append(f"`{THROUGHPUT}` is requests per second; the metric of that name is in the run record only")
-    reqs, seconds = metrics.get("http_reqs"), run.measured_seconds
-    if reqs is not None and seconds > 0.0:
-        metrics[THROUGHPUT] = _rounded(reqs / seconds)
+    counts = [metrics[protocol.count] for protocol in PROTOCOLS if protocol.count in metrics]
+    seconds = run.measured_seconds
+    if counts and seconds > 0.0:
+        metrics[THROUGHPUT] = _rounded(sum(counts) / seconds)
     metrics.setdefault("dropped_iterations", 0)
     failed = [result for result in run.thresholds if not result.passed]
     return {

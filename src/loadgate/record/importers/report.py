@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from loadgate.measure.estimate import Estimate
 from loadgate.measure.metric import BUILTIN, Direction, Kind
+from loadgate.measure.protocols import HTTP, PROTOCOLS
 from loadgate.record.importers.foreign import foreign_result, moment
 from loadgate.record.importers.format import Format
 from loadgate.record.importers.source import Source
 from loadgate.record.result import Figure, Result, SeriesName
 from loadgate.record.verdict import Word
 
+THROUGHPUT: Final = "throughput_rps"
 STATISTICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "avg")
 
 SUFFIXES: Final[Mapping[str, tuple[str, Direction]]] = {
@@ -45,16 +47,13 @@ def _read(source: Source) -> list[Result]:
     tree: dict[str, Any] = source.json
     metrics: dict[str, Any] = tree["metrics"]
     seconds = tree.get("duration_seconds")
-    counts = _counts(metrics, seconds)
-    figures = [figure for name, value in metrics.items() for figure in _of_metric("", name, value, counts)]
-    steps = tree.get("steps")
-    for step, values in steps.items() if isinstance(steps, dict) else ():
-        own = _counts(values, seconds) if isinstance(values, dict) else 0
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if name != "http_reqs":
-                figures += _of_metric(step, name, value, own)
     run = tree.get("run")
     facts: dict[str, Any] = run if isinstance(run, dict) else {}
+    figures = [*_of_metrics("", metrics, seconds), *_rates(metrics, facts.get("measured_seconds"))]
+    steps = tree.get("steps")
+    for step, values in steps.items() if isinstance(steps, dict) else ():
+        if isinstance(values, dict):
+            figures += _of_metrics(step, values, seconds)
     thresholds = tree.get("thresholds")
     failed = isinstance(thresholds, dict) and thresholds.get("passed") is False
     verdict = tree.get("verdict")
@@ -74,19 +73,30 @@ def _read(source: Source) -> list[Result]:
     ]
 
 
-def _counts(metrics: Mapping[str, Any], seconds: Any) -> int:
-    """Requests there were, where it is said, or follows from the rate over `seconds`; else 0.
+def _of_metrics(step: str, metrics: Mapping[str, Any], seconds: Any) -> Iterator[Figure]:
+    counts = {protocol.failed: _whole(metrics.get(protocol.count)) for protocol in PROTOCOLS}
+    if HTTP.count not in metrics:  # it may follow from the rate, in reports of others
+        rate = metrics.get(THROUGHPUT)
+        counts[HTTP.failed] = _whole(rate * seconds) if _is_number(rate) and _is_number(seconds) else 0
+    for name, value in metrics.items():
+        yield from _of_metric(step, name, value, counts.get(name, 0))
 
-    Without it nothing could be said of a share's error, and no change of it would ever be certain.
-    """
-    if "http_reqs" in metrics:
-        return _whole(metrics["http_reqs"])
-    rate = metrics.get("throughput_rps")
-    return _whole(rate * seconds) if _is_number(rate) and _is_number(seconds) else 0
+
+def _rates(metrics: Mapping[str, Any], seconds: Any) -> Iterator[Figure]:
+    """Requests per second of each protocol. Reports of others tell a rate alone, and that is of HTTP."""
+    rates: dict[str, Any] = {HTTP.count: metrics.get(THROUGHPUT)}
+    if _is_number(seconds) and seconds > 0:
+        rates = {each.count: metrics[each.count] / seconds for each in PROTOCOLS if _is_number(metrics.get(each.count))}
+    for name, rate in rates.items():
+        if _is_number(rate):
+            yield Figure(SeriesName("", name, "rate"), "1/s", Direction.HIGHER, Estimate(float(rate)))
 
 
 def _whole(count: Any) -> int:
-    """`count` as a count; 0, not known, for what is none: NaN and infinity are in reports of Python's own writer."""
+    """`count` as a count; 0, not known, for what is none: NaN and infinity are in reports of Python's own writer.
+
+    Without it nothing could be said of a share's error, and no change of it would ever be certain.
+    """
     return round(count) if _is_number(count) and 0 <= count < math.inf else 0
 
 
@@ -101,11 +111,8 @@ def _of_metric(step: str, name: str, value: Any, count: int) -> Iterator[Figure]
                 yield Figure(SeriesName(step, name, statistic), unit, Direction.LOWER, found)
     elif not _is_number(value):
         return
-    elif name == "throughput_rps":
-        yield Figure(SeriesName(step, "http_reqs", "rate"), "1/s", Direction.HIGHER, Estimate(float(value)))
     elif metric is not None and metric.kind is Kind.RATE:
-        found = Estimate(float(value), count=count if name == "http_req_failed" else 0)
-        yield Figure(SeriesName(step, name, "share"), "share", metric.direction, found)
+        yield Figure(SeriesName(step, name, "share"), "share", metric.direction, Estimate(float(value), count=count))
 
 
 def _detect_flat(source: Source) -> bool:
