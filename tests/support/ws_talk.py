@@ -36,10 +36,10 @@ class WsTalk:
         for user in self._users:
             user.close()
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, metric: str = "ws_messages") -> dict[str, int]:
         """Exchanges by kind of error, or by status where there was none."""
         found: dict[str, int] = {}
-        for tags, tally in self.talk._tallies("ws_messages"):
+        for tags, tally in self.talk._tallies(metric):
             key = tags.get("error") or tags["status"]
             found[key] = found.get(key, 0) + int(tally.total)
         return found
