@@ -148,14 +148,14 @@ def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
     return replace(project, target=placed(project.target, flags.url))
 
 
-def placed(target: TargetSpec, url: str | None) -> TargetSpec:
-    """`target` where --url says it is."""
+def placed(target: TargetSpec, url: str | None, flag: str = "--url") -> TargetSpec:
+    """`target` where `flag` says it is."""
     if url is None:
         return target
     if is_grpc(url):
-        server = server_from_flag(url)
+        server = server_from_flag(url, flag)
         return replace(target, grpc=GrpcSpec(server) if target.grpc is None else replace(target.grpc, url=server))
-    return replace(target, url=target_from_url(url).url)
+    return replace(target, url=target_from_url(url, flag).url)
 
 
 def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Plan:

@@ -40,7 +40,11 @@ def pair_order(seed: int, number: int) -> PairOrder:
 
 
 class Turns:
-    """Whose turn a planned start is, where `rate` starts a second alternate between the arms from clock time `origin` on."""
+    """Whose turn a planned start is, where there are `rate` starts a second from clock time `origin` on, for `seconds`.
+
+    Starts come in couples, one for each arm, so that both have as many, whatever the rate. Who is first in a couple is drawn
+    every half second.
+    """
 
     __slots__ = ("_firsts", "_origin", "_rate")
 
@@ -56,9 +60,9 @@ class Turns:
 
     def of(self, planned: float) -> Arm:
         """The arm of the start that is due at clock time `planned`."""
-        since = planned - self._origin
-        first = self._firsts[min(int(since / FLIP), len(self._firsts) - 1)]
-        return ARMS[(round(since * self._rate) + first) & 1]
+        couple, second = divmod(round((planned - self._origin) * self._rate), 2)
+        half = int(couple * 2 / self._rate / FLIP)
+        return ARMS[self._firsts[min(half, len(self._firsts) - 1)] ^ second]
 
 
 def _drawn(lot: Random) -> tuple[Arm, Arm]:

@@ -1,7 +1,8 @@
 """What an A/B test is to do: two arms, what their users do, and how often, how long and how fast.
 
 A command has `{port}` where its program is told the port to listen on, for both arms run at once: `--base "app --port {port}"`.
-What is not said is chosen by a pilot (`pilot.py`).
+What is not said is chosen by a pilot (`pilot.py`). Of a profile counts which scenarios it runs, its warm-up, its seed, and its
+rate where it is one constant rate; thresholds and budgets are for `run`.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from pathlib import Path
 from typing import Final
 
 from loadgate.ab.order import ARMS, Arm
-from loadgate.config.bench import request_from_flag
+from loadgate.config.bench import duration_from_flag, rates_from_flags, request_from_flag
 from loadgate.config.gate import GateSpec
 from loadgate.config.load import Executor
 from loadgate.config.profile import Profile, profile_from_flags
 from loadgate.config.project import CONFIG_NAME, load_project
-from loadgate.config.start import StartSpec, ready_from_flag, start_from_flag
-from loadgate.config.target import TargetSpec, target_from_url
+from loadgate.config.start import StartSpec, start_from_flag
+from loadgate.config.target import TargetSpec
 from loadgate.errors import ConfigError, LoadgateError, Problem, redact_url
-from loadgate.flags import CommonFlags, Flags, check_texts
-from loadgate.plan import make_plan
+from loadgate.flags import CommonFlags, Flags, check_texts, with_program
+from loadgate.plan import make_plan, placed
 from loadgate.record.redact import redact_words
 from loadgate.script.scenario import Script
 from loadgate.script.source import url_script
-from loadgate.units import parse_duration, parse_rate
 
 PORT: Final = "{port}"
 _HOST: Final = "http://127.0.0.1"
-_AUTHORITY: Final = re.compile(r"^([a-z0-9+]+://)?([^/?#]*)(.*)$", re.DOTALL)
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(r"^([a-z0-9+]+://)?([^/?#]*)(.*)$", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +113,18 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
             "one arm is a command and the other a URL: a program that is started again and again differs from one that is not",
             "give two commands, or two URLs",
         )
-    if not arms[Arm.BASE].starts and arms[Arm.BASE].target.place == arms[Arm.HEAD].target.place:
+    if not arms[Arm.BASE].starts and len({arm.target.place.rstrip("/") for arm in arms.values()}) == 1:
         raise LoadgateError("base and head are the same URL", "give the URLs of two builds")
     return AbPlan(
         script=script,
         profile=profile,
         arms=arms,
         gate=gate,
-        seed=flags.seed,
-        time=_seconds("--time", flags.time),
-        rate=_rate(flags.rate) or _rate_of(profile),
-        length=None if flags.length is None else _seconds("--length", flags.length),
-        warmup=None if flags.warmup is None else _seconds("--warmup", flags.warmup),
+        seed=profile.seed if flags.seed is None else flags.seed,
+        time=duration_from_flag("--time", flags.time),
+        rate=_rate_of(profile) if flags.rate is None else rates_from_flags([flags.rate])[0],
+        length=None if flags.length is None else duration_from_flag("--length", flags.length),
+        warmup=_warmup(flags.warmup, profile),
         pairs=flags.pairs,
         does=does,
     )
@@ -132,22 +133,40 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
 def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, TargetSpec, GateSpec, Mapping[str, object]]:
     """What users do, and what is said of the target beside its place."""
     config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
+    if flags.request is not None and flags.what is not None:
+        raise LoadgateError(f"--request, and `{flags.what}` says what is asked, too", "give one of them")
     if flags.request is not None or (flags.what is None and config is None):
         request = request_from_flag("--request", flags.request or "/")
         project = None if config is None else load_project(config, env)
         script = url_script(request.path, method=request.method)
-        target = TargetSpec() if project is None else project.target
+        target = TargetSpec() if project is None else replace(project.target, grpc=None)
         gate = GateSpec() if project is None else project.gate
         return script, profile_from_flags(), target, gate, {"request": f"{request.method} {request.path}"}
-    placeless = config is None or not load_project(config, env).target.place
-    plan = make_plan(Flags(what=flags.what, config=config, url=_HOST if placeless else None), env)
-    return plan.script, plan.profile, plan.target, plan.gate, plan.does
+    url = None
+    if _is_url(flags.base):
+        placed(TargetSpec(), url := flags.base, "--base")
+    elif config is None or not load_project(config, env).target.place:
+        url = _HOST
+    plan = make_plan(Flags(what=flags.what, config=config, url=url), env)
+    return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate, plan.does
+
+
+def _played(script: Script, profile: Profile) -> Script:
+    """`script` with those scenarios alone that `profile` runs. Raises ConfigError for one that there is not."""
+    names = {load.exec for load in profile.loads}
+    if not names or None in names:
+        return script
+    played = {script.scenario(name).name for name in names if name is not None}
+    return replace(script, scenarios=tuple(each for each in script.scenarios if each.name in played))
 
 
 def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
-    if written.startswith(("http://", "https://", "http+unix://")):
-        place = target_from_url(written)
-        return ArmSpec(replace(target, url=place.url, start=None), redact_url(written))
+    """One side. What speaks of one place only cannot hold for two: what is watched, and whole URLs."""
+    if _is_url(written):
+        if flags.ready is not None:
+            raise LoadgateError("--ready is about programs that are started here, and the arms are URLs")
+        place = placed(replace(target, start=None, watch=None), written, f"--{arm}")
+        return ArmSpec(_alone(place), redact_url(written))
     start = start_from_flag(written, f"--{arm}")
     if target.start is not None:
         start = StartSpec(start.argv, target.start.folder, target.start.env)
@@ -158,8 +177,34 @@ def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
         raise ConfigError([Problem(f"--{arm}: there is no {PORT} in the command", note=note)])
     if target.url is None and target.grpc is None:
         target = replace(target, url=_HOST)
-    ready = target.ready if flags.ready is None else ready_from_flag(flags.ready)
-    return ArmSpec(replace(target, start=start, ready=ready), redact_words(start.argv))
+    if target.place.startswith("http+unix:"):
+        raise LoadgateError(
+            "the target's URL is a Unix socket, and programs that `ab` starts listen on a port of their own",
+            "give --config FILE with another `url`",
+        )
+    watch = None if target.watch is None else replace(target.watch, kind=None, value="")
+    place = with_program(replace(target, start=start, watch=watch), start=None, ready=flags.ready)
+    return ArmSpec(_alone(place), redact_words(start.argv))
+
+
+def _alone(target: TargetSpec) -> TargetSpec:
+    """`target`, if all that is asked of it goes to its one place. Raises LoadgateError."""
+    if target.url is not None and target.grpc is not None:
+        raise LoadgateError(
+            "the target has a URL and a gRPC server, and each arm has one place only",
+            "give --config FILE with a target that has one of them",
+        )
+    metrics = "" if target.metrics is None else target.metrics.url
+    for key, url in (("metrics", metrics), ("graphql", target.graphql.path), ("graphql", target.graphql.subscriptions)):
+        if url and not url.startswith("/"):
+            raise LoadgateError(
+                f"`{key}` in `target` is a whole URL: it would be asked for both arms", "give a path instead"
+            )
+    return target
+
+
+def _is_url(written: str) -> bool:
+    return _URL.match(written) is not None
 
 
 def _on_port(url: str, port: int) -> str:
@@ -172,27 +217,15 @@ def _on_port(url: str, port: int) -> str:
     return f"{scheme}{user}{at}{name}:{port}{rest}"
 
 
-def _rate(written: str | None) -> float | None:
-    if written is None:
-        return None
-    try:
-        return parse_rate(written)
-    except ValueError as error:
-        raise ConfigError([Problem(f"--rate: {error}")]) from None
-
-
 def _rate_of(profile: Profile) -> float | None:
     """What a profile of one constant rate says."""
     if len(profile.loads) == 1 and profile.loads[0].executor is Executor.CONSTANT_ARRIVAL_RATE:
-        return profile.loads[0].rate
+        return profile.loads[0].rate or None
     return None
 
 
-def _seconds(flag: str, written: str) -> float:
-    try:
-        seconds = parse_duration(written)
-    except ValueError as error:
-        raise ConfigError([Problem(f"{flag}: {error}")]) from None
-    if seconds <= 0.0:
-        raise ConfigError([Problem(f"{flag} must be more than 0")])
-    return seconds
+def _warmup(written: str | None, profile: Profile) -> float | None:
+    """What is said of it (s); 0 is possible."""
+    if written is None:
+        return profile.warmup or None
+    return duration_from_flag("--warmup", written, zero=True)

@@ -92,13 +92,13 @@ def rates_from_flags(written: Sequence[str]) -> tuple[float, ...]:
     return tuple(dict.fromkeys(rates))
 
 
-def duration_from_flag(flag: str, written: str) -> float:
-    """Seconds above 0, from a text like "30s". Raises ConfigError."""
+def duration_from_flag(flag: str, written: str, *, zero: bool = False) -> float:
+    """Seconds above 0, or 0 where that is possible (`zero`), from a text like "30s". Raises ConfigError."""
     try:
         seconds = parse_duration(written)
     except UnitError as error:
         raise ConfigError([Problem(f"{flag}: {error.message}", note=error.hint or "")]) from None
-    if not seconds:
+    if not seconds and not zero:
         raise ConfigError([Problem(f"{flag} must be more than 0")])
     return seconds
 

@@ -104,21 +104,21 @@ def split_url(written: str) -> tuple[str, str]:
     return f"{scheme}://{parts.netloc}", rest[len(parts.netloc) :].removeprefix("/")
 
 
-def server_from_flag(url: str) -> str:
-    """The server that `--url` names, as `GrpcSpec` has it. Raises ConfigError."""
-    server, rest = split_flag(url)
+def server_from_flag(url: str, flag: str = "--url") -> str:
+    """The server that `flag` names, as `GrpcSpec` has it. Raises ConfigError."""
+    server, rest = split_flag(url, flag)
     if rest:
-        message = f"--url: `{redact_url(url)}` has a path, and a profile or script says what to call"
-        raise ConfigError([Problem(message, note=f"give --url {server}, or no profile and no script")])
+        message = f"{flag}: `{redact_url(url)}` has a path, and a profile or script says what to call"
+        raise ConfigError([Problem(message, note=f"give {flag} {server}, or no profile and no script")])
     return server
 
 
-def split_flag(url: str) -> tuple[str, str]:
-    """`split_url` for `--url`. Raises ConfigError."""
+def split_flag(url: str, flag: str = "--url") -> tuple[str, str]:
+    """`split_url` for `flag`. Raises ConfigError."""
     try:
         return split_url(url)
     except UrlMistake as wrong:
-        raise ConfigError([Problem(f"--url: `{redact_url(url)}` {wrong}", note=wrong.advice)]) from None
+        raise ConfigError([Problem(f"{flag}: `{redact_url(url)}` {wrong}", note=wrong.advice)]) from None
 
 
 def _url(node: Node, place: Place) -> str:

@@ -105,11 +105,11 @@ class TargetSpec:
         )
 
 
-def target_from_url(url: str) -> TargetSpec:
-    """The target said by `--url`. Raises ConfigError."""
+def target_from_url(url: str, flag: str = "--url") -> TargetSpec:
+    """The target said by `flag`. Raises ConfigError."""
     wrong = url_mistake(http_url(url))
     if wrong is not None:
-        raise ConfigError([Problem(f"--url: `{redact_url(url)}` {wrong[0]}", note=wrong[1])])
+        raise ConfigError([Problem(f"{flag}: `{redact_url(url)}` {wrong[0]}", note=wrong[1])])
     return TargetSpec(url=http_url(url))
 
 
