@@ -268,6 +268,48 @@ def test_what_is_planted_breaks_exactly_its_own_budget(metric: str, value: float
     assert run.verdict.reasons[0].startswith(f"budget resources {breaks}: ")
 
 
+# -- steps of one name in several protocols
+
+
+def mixed() -> Run:
+    made = served([5.0] * 100, name="user")
+    made.requests([50.0] * 100, name="user", protocol="grpc")
+    made.requests([500.0] * 3, name="user", protocol="graphql")
+    made.requests([1.0] * 100, name="grpc user")
+    return run_with(made)
+
+
+def test_a_budget_on_a_name_holds_for_each_protocol_that_has_it() -> None:
+    found = judged("steps: {user: {p50_latency_ms: 20, max_latency_ms: 900}}", mixed())
+    assert {key: result.word for key, result in found.items()} == {
+        "grpc user: p50_latency_ms": Word.FAIL,  # of three calls of GraphQL 500 ms are more, and not known well enough
+        "graphql user: max_latency_ms": Word.PASS,
+    }
+    assert found["grpc user: p50_latency_ms"].observed == pytest.approx(50.0, rel=0.01)
+    [unsure] = judged("steps: {user: {p50_latency_ms: 60}}", mixed()).items()
+    assert (unsure[0], unsure[1].word) == ("graphql user: p50_latency_ms", Word.UNSURE)
+
+
+def test_one_protocol_of_several_can_be_named_unless_a_step_is_called_so() -> None:
+    found = judged("steps: {graphql user: {max_latency_ms: 900}, grpc user: {max_latency_ms: 900}}", mixed())
+    assert found["graphql user: max_latency_ms"].observed == pytest.approx(500.0)
+    assert found["grpc user: max_latency_ms"].observed == pytest.approx(1.0), "the step of HTTP that has this very name"
+
+
+def test_throughput_of_a_step_is_over_the_time_in_which_its_load_ran() -> None:
+    made = MadeUp()
+    made.requests([5.0] * 100, name="late", tags={"scenario": "second"})
+    made.close(10.0)
+    load = run_with(made).loads[0]
+    first, second = replace(load, name="first", length=6.0), replace(load, name="second", start=6.0, length=4.0)
+    run = run_with(made, loads=(first, second))
+    text = "steps: {late: {min_throughput_rps: 20}}\nhttp: {min_throughput_rps: 5}"
+    assert {key: result.observed for key, result in judged(text, run).items()} == {
+        "late: min_throughput_rps": 25.0,
+        "min_throughput_rps": 10.0,
+    }
+
+
 # -- what was never measured
 
 

@@ -27,14 +27,17 @@ from loadgate.judge.wording import against_text, budget_amount
 from loadgate.record.run import Run
 from loadgate.record.verdict import BudgetResult, Verdict, Word
 
+_WEIGHTS: Final = (Word.PASS, Word.UNSURE, Word.INVALID, Word.FAIL)
 _WORDS: Final = {Missing.INVALID: Word.INVALID, Missing.UNSURE: Word.UNSURE}
 
 
 def judge_budgets(budgets: Budgets, run: Run) -> tuple[BudgetResult, ...]:
-    """The budgets of the run's profile, in their order, each with what was observed."""
-    return tuple(
-        _result(budget, observe(run, budget), budgets.missing) for budget in budgets.of(run.definition.profile)
-    )
+    """The budgets of the run's profile, in their order, each with what was observed: the worst where that is several."""
+    found = []
+    for budget in budgets.of(run.definition.profile):
+        results = [_result(budget, seen, budgets.missing) for seen in observe(run, budget)]
+        found.append(max(results, key=lambda result: (_WEIGHTS.index(result.word), result.used)))
+    return tuple(found)
 
 
 def decide_budgets(verdict: Verdict, results: Sequence[BudgetResult], *, trusted: bool = False) -> Verdict:
@@ -81,7 +84,7 @@ def _result(budget: Budget, observed: Observed, missing: Missing) -> BudgetResul
         why += f": {_remedies(observed.remedy, missing)}"
     return BudgetResult(
         group=budget.group,
-        step=budget.step,
+        step=observed.step or budget.step,
         key=budget.key,
         limit=budget.limit,
         observed=observed.value,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from loadgate.config.budgets import Budget
@@ -68,31 +68,40 @@ class Observed:
     share: float | None = None
     why: str = ""
     remedy: str = ""
+    step: str = ""
+    """Which of the steps that have the budget's name it is of, where there are several."""
 
 
-def observe(run: Run, budget: Budget) -> Observed:
-    """What `run` shows of the figure of `budget`."""
+def observe(run: Run, budget: Budget) -> tuple[Observed, ...]:
+    """What `run` shows of the figure of `budget`: several where steps of several protocols have its name."""
     match budget.group:
         case "startup" | "shutdown":
-            return _started(run, budget)
+            return (_started(run, budget),)
         case "benchmarks":
-            return _benchmark(run, budget)
+            return (_benchmark(run, budget),)
         case "resources":
-            return _resource(run, budget)
+            return (_resource(run, budget),)
         case "steps":
-            return _step(run, budget)
-    tags: Mapping[str, str] = {}
-    found = _exchanges(run, budget, _NAMES[budget.group], tags)
+            return _steps(run, budget)
+    found = _exchanges(run, budget, _NAMES[budget.group], "")
     noun = "connection" if budget.key == "connection_time_ms" else "request"
-    return found or _never(f"no {budget.group} {noun} was made in this run", "let a scenario make one")
+    return (found or _never(f"no {budget.group} {noun} was made in this run", "let a scenario make one"),)
 
 
-def _step(run: Run, budget: Budget) -> Observed:
-    tags = {"name": budget.step}
-    for protocol in _NAMES.values():
-        found = _exchanges(run, budget, protocol, tags)
-        if found is not None:
-            return found
+def _steps(run: Run, budget: Budget) -> tuple[Observed, ...]:
+    """The steps of that name, or the one of that protocol and name: a summary of several protocols names both."""
+    name = budget.step
+    found = {each.name: seen for each in PROTOCOLS if (seen := _exchanges(run, budget, each, name)) is not None}
+    if len(found) > 1:
+        return tuple(replace(seen, step=f"{protocol} {name}") for protocol, seen in found.items())
+    protocol, _, rest = name.partition(" ")
+    if not found and rest and protocol in _NAMES:
+        seen = _exchanges(run, budget, _NAMES[protocol], rest)
+        found = {} if seen is None else {protocol: seen}
+    return tuple(found.values()) or (_no_step(run, budget),)
+
+
+def _no_step(run: Run, budget: Budget) -> Observed:
     counts = {protocol.count for protocol in _NAMES.values()}
     names = {series.tags["name"] for series in run.series if series.metric.name in counts and "name" in series.tags}
     likely = nearest(budget.step, names)
@@ -100,14 +109,20 @@ def _step(run: Run, budget: Budget) -> Observed:
     return _never(f"no step of this name was measured in this run{hint}", "give the name that the summary shows")
 
 
-def _exchanges(run: Run, budget: Budget, protocol: Protocol, tags: Mapping[str, str]) -> Observed | None:
-    """A figure of requests; None where there were none."""
+def _exchanges(run: Run, budget: Budget, protocol: Protocol, step: str) -> Observed | None:
+    """A figure of the requests of `step` ("": of all); None where there were none."""
+    tags = {"name": step} if step else {}
     match budget.key:
         case "min_throughput_rps":
             count = run.total(protocol.count, tags)
-            if not isinstance(count, CounterTally) or not count.total or not run.measured_seconds:
+            seconds = run.measured_seconds
+            if step:
+                seconds = run.seconds_of(
+                    {run.series[at].tags.get("scenario", "") for at in run.find(protocol.count, tags)}
+                )
+            if not isinstance(count, CounterTally) or not count.total or not seconds:
                 return None
-            return Observed(count.total / run.measured_seconds, round(count.total))
+            return Observed(count.total / seconds, round(count.total))
         case "max_error_rate":
             failed = run.total(protocol.failed, tags)
             if not isinstance(failed, RateTally) or not failed.total:

@@ -5,7 +5,7 @@ Times of the run are seconds since its start, metric values that are times are m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -136,6 +136,20 @@ class Run:
     def measured_seconds(self) -> float:
         """Seconds after the warm-up."""
         return max(0.0, self.duration - self.definition.warmup)
+
+    def seconds_of(self, names: Collection[str]) -> float:
+        """Measured seconds in which a load with one of `names` ran. Loads that were to end last ran as long as the run did."""
+        loads = [load for load in self.loads if load.name in names]
+        if len(loads) < len(names) or not all(load.length for load in self.loads):
+            return self.measured_seconds
+        last = max(load.end for load in self.loads)
+        seconds, at = 0.0, self.definition.warmup
+        for start, end in sorted((load.start, self.duration if load.end == last else load.end) for load in loads):
+            at = max(at, start)
+            if (until := min(end, self.duration)) > at:
+                seconds += until - at
+                at = until
+        return seconds
 
     def find(self, metric: str, tags: Mapping[str, str] | None = None) -> list[int]:
         """Numbers of the series of `metric` that have all of `tags`."""

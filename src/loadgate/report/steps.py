@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from loadgate.measure.histogram import Histogram
@@ -94,7 +94,7 @@ def step_rows(run: Run, *, open_model: bool) -> tuple[tuple[StepRow, ...], tuple
     for protocol in PROTOCOLS:
         found, everything = _collect(run, protocol)
         own = [
-            each.row(protocol, name, _seconds(run, each.loads), open_model=open_model)
+            each.row(protocol, name, run.seconds_of(each.loads), open_model=open_model)
             for name, each in found.items()
             if each.requests
         ]
@@ -110,21 +110,6 @@ def _titled(rows: Iterable[StepRow], totals: Sequence[StepRow]) -> list[StepRow]
     if len(totals) < 2:
         return list(rows)
     return [replace(row, title=f"{row.protocol} {row.title}") for row in rows]
-
-
-def _seconds(run: Run, names: Collection[str]) -> float:
-    """Measured seconds in which a load with one of `names` ran. The loads that were to end last ran as long as the run did."""
-    loads = [load for load in run.loads if load.name in names]
-    if len(loads) < len(names) or not all(load.length for load in run.loads):
-        return run.measured_seconds
-    last = max(load.end for load in run.loads)
-    seconds, at = 0.0, run.definition.warmup
-    for start, end in sorted((load.start, run.duration if load.end == last else load.end) for load in loads):
-        at = max(at, start)
-        if (until := min(end, run.duration)) > at:
-            seconds += until - at
-            at = until
-    return seconds
 
 
 def failure_of(tags: Mapping[str, str]) -> str:
