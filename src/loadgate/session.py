@@ -30,7 +30,7 @@ from loadgate.judge.thresholds import ThresholdJudge
 from loadgate.judge.verdict import decide, worthless
 from loadgate.load.engine import EndState, Engine, Progress, RunEnd
 from loadgate.load.executors import LoadStats
-from loadgate.load.preflight import reach
+from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
 from loadgate.measure.metric import BUILTIN
@@ -46,13 +46,10 @@ from loadgate.record.file import RunFile
 from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
 from loadgate.record.verdict import Verdict, Word
 from loadgate.script.loop import run_loop
-from loadgate.script.performance import Performance, ScriptError
+from loadgate.script.performance import Performance
 
 SAVE_EVERY: Final = 5.0
 """Seconds between two writings of the record while the run goes on."""
-
-HOOK_LIMIT: Final = 60.0
-"""Seconds that setup and teardown may take each: k6's defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,31 +147,15 @@ class Session:
 
     async def _prepare(self, http: HttpStack, performance: Performance) -> None:
         """Everything that must be in order before there is load."""
-        if self.plan.target.url is not None:
-            await reach(http.connector, http.builder.locate("/")[0])
-        if self.plan.target.grpc is not None:
-            from loadgate.clients.grpc.stack import grpc_origin
-
-            await reach(http.connector, grpc_origin(self.plan.target.grpc.url), who="no gRPC server")
-        try:
-            async with asyncio.timeout(HOOK_LIMIT):
-                await performance.setup()
-        except TimeoutError:
-            raise LoadgateError(f"setup of {self.plan.script.name} took longer than {HOOK_LIMIT:g} s") from None
+        await reach_target(self.plan.target, http)
+        await performance.prepare()
 
     async def _tear_down(self, performance: Performance) -> str:
         """Run the script's teardown; what went wrong with it, if anything did."""
-        name = self.plan.script.name
         try:
-            async with asyncio.timeout(HOOK_LIMIT):
-                await performance.teardown()
-        except TimeoutError:
-            return f"teardown of {name} took longer than {HOOK_LIMIT:g} s"
+            return await performance.finish()
         except asyncio.CancelledError:
-            return f"teardown of {name} was interrupted"
-        except ScriptError as error:
-            return error.message
-        return ""
+            return f"teardown of {self.plan.script.name} was interrupted"
 
     # -- while it runs
 

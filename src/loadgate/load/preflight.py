@@ -6,11 +6,23 @@ import asyncio
 from time import perf_counter
 
 from loadgate.clients.base import ExchangeError
+from loadgate.clients.http import HttpStack
 from loadgate.clients.transport import ConnectMarks, Connector, Origin
+from loadgate.config.target import TargetSpec
 from loadgate.errors import InvalidRun
 
 PATIENCE = 5.0
 """Seconds a target may take to come up: a CI job often starts it in the line before."""
+
+
+async def reach_target(target: TargetSpec, http: HttpStack) -> None:
+    """`reach` every place of `target`, of which `http` is the stack."""
+    if target.url is not None:
+        await reach(http.connector, http.builder.locate("/")[0])
+    if target.grpc is not None:
+        from loadgate.clients.grpc.stack import grpc_origin  # only who calls pays for it
+
+        await reach(http.connector, grpc_origin(target.grpc.url), who="no gRPC server")
 
 
 async def reach(connector: Connector, origin: Origin, patience: float = PATIENCE, *, who: str = "nothing") -> int:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from loadgate.clients.http import HttpClient, HttpStack
 from loadgate.clock import Clock
@@ -18,6 +19,9 @@ from loadgate.script.role import Role
 from loadgate.script.scenario import Hook, Script
 from loadgate.script.shared import Shared
 from loadgate.script.user import User
+
+HOOK_LIMIT: Final = 60.0
+"""Seconds that setup and teardown may take each: k6's defaults."""
 
 
 class ScriptError(LoadgateError):
@@ -51,6 +55,25 @@ class Performance:
     def resent_calls(self) -> int:
         """gRPC calls that were sent once more because the server had not looked at them."""
         return 0 if self._shared.grpc is None else self._shared.grpc.resent
+
+    async def prepare(self) -> None:
+        """`setup`, which may take no longer than `HOOK_LIMIT`. Raises LoadgateError."""
+        try:
+            async with asyncio.timeout(HOOK_LIMIT):
+                await self.setup()
+        except TimeoutError:
+            raise LoadgateError(f"setup of {self._script.name} took longer than {HOOK_LIMIT:g} s") from None
+
+    async def finish(self) -> str:
+        """`teardown`, which may take no longer than `HOOK_LIMIT`; what went wrong with it, "" where nothing did."""
+        try:
+            async with asyncio.timeout(HOOK_LIMIT):
+                await self.teardown()
+        except TimeoutError:
+            return f"teardown of {self._script.name} took longer than {HOOK_LIMIT:g} s"
+        except ScriptError as error:
+            return error.message
+        return ""
 
     async def setup(self) -> None:
         """Run the script's setup, if it has one, and keep what it returns. Raises ScriptError (exit code 2).
