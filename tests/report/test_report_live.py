@@ -173,6 +173,12 @@ def test_limits_stand_beside_the_figures_they_are_on() -> None:
     assert frame.broken[0] == "http_req_duration p(95)<5: 4.00 ms"
 
 
+def test_a_limit_on_one_protocol_does_not_stand_beside_figures_of_several() -> None:
+    both = last(Play((*SHOP, SampleStep("call", 5.0, 300.0, protocol="grpc"))), 3)
+    assert not any(row.limit for row in both.rows) and both.judged == len(LIMITS)
+    assert any(row.limit for row in last(Play(SHOP), 3).rows)
+
+
 def test_a_threshold_without_data_yet_is_neither_held_nor_broken() -> None:
     play = Play(())
     play.checks = {}

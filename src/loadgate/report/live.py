@@ -281,7 +281,10 @@ class LiveModel:
         so_far = total.times.percentiles(_LEVELS)
         limits = {(result.key, result.statistic): result for result in thresholds}
         rows = [_row("rate", "count", "rate", now.rate, total.rate, [_per(s.requests, s.seconds) for s in slots])]
-        keys = [protocol.latency if self._open_model else protocol.service for protocol in PROTOCOLS]
+        met = {protocol for protocol, _ in self._steps}
+        # the figures are of all requests, so a limit stands beside them only where there is one protocol
+        alone = [] if len(met) > 1 else [each for each in PROTOCOLS if not met or each.name in met]
+        keys = [protocol.latency if self._open_model else protocol.service for protocol in alone]
         for place, level in enumerate(_LEVELS):
             statistic = f"p({level:g})"
             found = next((limits[key, statistic] for key in keys if (key, statistic) in limits), None)
@@ -289,7 +292,7 @@ class LiveModel:
                 found = next((limits[key, "med"] for key in keys if (key, "med") in limits), None)
             history = [slot.highest[place] if slot.highest[place] >= 0.0 else None for slot in slots]
             rows.append(_row(f"p{level:g}", "ms", statistic, levels[place], so_far[place], history, found))
-        failed = next((limits[p.failed, "rate"] for p in PROTOCOLS if (p.failed, "rate") in limits), None)
+        failed = next((limits[p.failed, "rate"] for p in alone if (p.failed, "rate") in limits), None)
         shares = [_per(float(slot.failed), float(slot.judged)) for slot in slots]
         return (*rows, _row("errors", "share", "rate", now.share, total.share, shares, failed))
 
