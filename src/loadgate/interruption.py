@@ -34,15 +34,20 @@ class Signals:
 
     def __init__(self) -> None:
         self._call: Callable[[], object] = lambda: None
+        self._end: Callable[[], object] = self._call
         self._waiting_since: float | None = None
 
     def then(self, call: Callable[[], object]) -> None:
         self._call = call
 
+    def then_end(self) -> None:
+        """What it was at first: a signal ends the task that entered this."""
+        self._call = self._end
+
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
-        self._call = task.cancel
+        self._call = self._end = task.cancel
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._heed)

@@ -10,16 +10,15 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from loadgate._version import __version__
-from loadgate.ab.order import ARMS, Arm
+from loadgate.ab.order import ARMS, Arm, pair_order
 from loadgate.ab.pair import Measured, measure_pair
 from loadgate.ab.pilot import Chosen, choose
 from loadgate.ab.plan import AbPlan
 from loadgate.clock import SystemClock
-from loadgate.errors import LoadgateError
+from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Interrupted, Signals
 from loadgate.judge.gating import decide_gate
 from loadgate.judge.looks import planned_looks
@@ -28,7 +27,8 @@ from loadgate.judge.pairs import Pair, compare_pairs, confirmed
 from loadgate.record.ab import AbRecord, PairRecord, encode_ab
 from loadgate.record.comparison import Change, Comparison
 from loadgate.record.environment import read_environment
-from loadgate.record.file import write_atomically
+from loadgate.record.file import RecordFile
+from loadgate.record.result import SeriesName
 from loadgate.record.verdict import Verdict, Word
 from loadgate.script.loop import run_loop
 
@@ -39,15 +39,15 @@ FAULTY: Final = 3
 
 @dataclass(slots=True)
 class Job:
-    """Runs `plan` once. `say` is told how it goes; `folder` gets the record."""
+    """Runs `plan` once. `say` is told how it goes; `file` gets the record."""
 
     plan: AbPlan
-    folder: Path
+    file: RecordFile
     env: Mapping[str, str]
     command: str
     say: Callable[[str], None]
     strict: bool = False
-    unsaved: str = ""
+    _unsaved: str = ""
     """Why the record is not on the disk, if it is not."""
     _started: float = field(default_factory=time.time)
     _seed: int = 0
@@ -58,11 +58,16 @@ class Job:
     _interrupted: bool = False
 
     def run(self) -> AbRecord:
-        """The record, judged. Raises LoadgateError where nothing could be measured."""
+        """The record, judged. Raises LoadgateError where no pair could be measured."""
         self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
         record = run_loop(self._run(), self.plan.script.name)
-        self._save(record)
-        return record
+        self._save(record, final=True)
+        if record.comparison is None:
+            raise InvalidRun(f"no pair is evidence: {'; '.join(record.verdict.reasons)}", self._unsaved or None)
+        if not self._unsaved:
+            return record
+        word = record.verdict.word if record.verdict.word is Word.FAIL else Word.INVALID
+        return replace(record, verdict=Verdict(word, (*record.verdict.reasons, self._unsaved), record.verdict.strict))
 
     async def _run(self) -> AbRecord:
         clock = SystemClock()
@@ -70,12 +75,14 @@ class Job:
         try:
             with Signals() as signals:
                 try:
-                    return await self._measure(clock, agent, signals)
+                    record = await self._measure(clock, agent, signals)
                 except asyncio.CancelledError:
-                    if not self._measured:
-                        raise Interrupted("interrupted before a pair was measured") from None
                     self._interrupted = True
-                    return self._so_far()
+                if not self._interrupted:
+                    return record
+                if not self._measured:
+                    raise Interrupted("interrupted before a pair was measured")
+                return self._so_far()
         finally:
             clock.close()
 
@@ -91,9 +98,22 @@ class Job:
             """The next pair that is evidence; None where it was interrupted, or too many were none."""
             while len(self._faulty) < FAULTY and not self._interrupted:
                 number = len(self._measured) + len(self._fresh) + len(self._faulty) + 1
-                found = await measure_pair(
-                    self.plan, number, pace, seed=self._seed, clock=clock, env=self.env, agent=agent, signals=signals
-                )
+                signals.then_end()
+                try:
+                    found = await measure_pair(
+                        self.plan,
+                        number,
+                        pace,
+                        seed=self._seed,
+                        clock=clock,
+                        env=self.env,
+                        agent=agent,
+                        signals=signals,
+                    )
+                except LoadgateError as error:
+                    if not self._measured:  # not even once: it is no accident
+                        raise
+                    found = self._unmeasured(number, str(error))
                 if found.interrupted:
                     self._interrupted = True
                     break
@@ -135,6 +155,10 @@ class Job:
         what = f"{len(worse) - len(lost)} of {len(worse)} figures that looked worse were so in {len(fresh)} fresh pairs, too"
         return replace(comparison, rows=rows, notes=(*comparison.notes, what))
 
+    def _unmeasured(self, number: int, fault: str) -> Measured:
+        """A pair that did not come to be."""
+        return Measured(number, pair_order(self._seed, number), {}, dict.fromkeys(ARMS, 0), (fault,))
+
     def _compare(self, alpha: float = 0.0) -> Comparison:
         """Base and head by the pairs so far, of which there is one at least. With an `alpha` of 0 nothing is decided."""
         names = (self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words)
@@ -165,6 +189,7 @@ class Job:
             confirming=len(self._fresh),
             comparison=comparison,
             verdict=self._verdict(comparison),
+            interrupted=self._interrupted,
         )
 
     def _verdict(self, comparison: Comparison | None) -> Verdict:
@@ -173,11 +198,14 @@ class Job:
             return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
         return decide_gate(Verdict(Word.PASS), comparison, strict=self.strict)
 
-    def _save(self, record: AbRecord) -> None:
+    def _save(self, record: AbRecord, *, final: bool = False) -> None:
+        """A disk that is full must not end the job: it is told at the end, if it is still so."""
         try:
-            write_atomically(self.folder / NAME, encode_ab(record), sync=False)
-        except (LoadgateError, OSError) as error:
-            self.unsaved = str(error)
+            self.file.write(encode_ab(record), final=final)
+        except LoadgateError as error:
+            self._unsaved = error.message
+        else:
+            self._unsaved = ""
 
 
 def _pair(measured: Measured) -> Pair:
@@ -185,7 +213,9 @@ def _pair(measured: Measured) -> Pair:
 
 
 def _pair_record(measured: Measured) -> PairRecord:
-    values = {arm: {figure.series: figure.estimate.value for figure in measured.results[arm].figures} for arm in ARMS}
+    values: dict[Arm, dict[SeriesName, float]] = {arm: {} for arm in ARMS}
+    for arm, result in measured.results.items():
+        values[arm] = {figure.series: figure.estimate.value for figure in result.figures}
     return PairRecord(
         number=measured.number,
         started=tuple(arm.value for arm in measured.order.started),

@@ -6,7 +6,7 @@ import itertools
 import socket
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,15 +16,15 @@ from loadgate.ab.plan import AbPlan
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
 from loadgate.config.load import Executor, LoadSpec
-from loadgate.errors import InvalidRun
+from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Signals
 from loadgate.load.engine import EndState, Engine, RunEnd
-from loadgate.load.preflight import reach
+from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
-from loadgate.measure.tally import CounterTally
+from loadgate.measure.tally import CounterTally, RateTally
 from loadgate.measure.windows import Window
 from loadgate.probe.host import HostShares, between, read_host
 from loadgate.program import Program
@@ -80,7 +80,7 @@ async def measure_pair(
     agent: str,
     signals: Signals,
 ) -> Measured:
-    """Measure pair `number`. Raises InvalidRun where an arm cannot be started, with its name."""
+    """Measure pair `number`. Raises LoadgateError where an arm cannot be started or set up, with its name."""
     order = pair_order(seed, number)
     ports = dict(zip(order.ports, free_ports(len(ARMS)), strict=True))
     targets = {arm: plan.arms[arm].at(ports[arm]) for arm in ARMS}
@@ -96,14 +96,10 @@ async def measure_pair(
     )
     async with AsyncExitStack() as stack:
         for arm in order.started:
-            try:
+            with named(arm):
                 await stack.enter_async_context(programs[arm])
                 await programs[arm].start()
-                if targets[arm].url is not None:
-                    http = stack_for(targets[arm], recorder, agent)
-                    await reach(http.connector, http.builder.locate("/")[0])
-            except InvalidRun as error:
-                raise InvalidRun(f"{arm}: {error.message}", error.hint) from None
+                await reach_target(targets[arm], stack_for(targets[arm], recorder, agent))
         performances = {
             arm: Performance(
                 plan.script,
@@ -117,8 +113,9 @@ async def measure_pair(
         }
         turns = Turns(seed, number, pace.rate, load.length)
         ids = itertools.count(1)
-        for performance in performances.values():
-            await performance.setup()
+        for arm, performance in performances.items():
+            with named(arm):
+                await performance.prepare()
         pools = {arm: UserPool(each.role(load="ab", tags={TAG: arm.value}), ids) for arm, each in performances.items()}
         engine = Engine(
             [load],
@@ -139,11 +136,22 @@ async def measure_pair(
         turns.begin(origin)
         end = await engine.run(origin)
         host = between(before, read_host())
-        for performance in performances.values():
-            await performance.teardown()
+        signals.then_end()
+        problems = [f"{arm}: {problem}" for arm in ARMS if (problem := await performances[arm].finish())]
         for arm in order.started:
             await programs[arm].stop()
-    return _measured(plan, number, order, recorder, programs, end, pace, host)
+    measured = _measured(plan, number, order, recorder, programs, end, pace, host)
+    return replace(measured, faults=(*measured.faults, *problems))
+
+
+@contextmanager
+def named(arm: Arm) -> Iterator[None]:
+    """Errors within say which arm they are of."""
+    try:
+        yield
+    except LoadgateError as error:
+        kind = InvalidRun if error.exit_code == InvalidRun.exit_code else LoadgateError
+        raise kind(f"{arm}: {error}") from None
 
 
 async def _each(works: Iterable[Awaitable[None]]) -> None:
@@ -164,6 +172,7 @@ def _measured(
     totals = recorder.totals()
     series = [Series(key.metric, key.tags, totals.get(at)) for at, key in enumerate(recorder.described())]
     results, requests, throttled = {}, {}, {}
+    failed = 0.0
     for arm in ARMS:
         own, windows = of_arm(series, recorder.windows, arm)
         results[arm] = Result(
@@ -180,6 +189,8 @@ def _measured(
         )
         requests[arm] = round(_total(own, {protocol.count for protocol in PROTOCOLS}))
         throttled[arm] = _total(own, {"target_throttled"})
+        if arm is Arm.BASE:
+            failed = _share(own, {protocol.failed for protocol in PROTOCOLS})
     health = judge_health(end.health, warmup=pace.warmup, service_ms=0.0)
     faults = [
         *_deaths(programs),
@@ -187,6 +198,7 @@ def _measured(
         *_stolen(host),
         *_throttled(throttled, pace.length),
         *_uneven(requests),
+        *(["not one request of base succeeded: there is nothing to compare with"] if failed == 1.0 else ()),
     ]
     return Measured(number, order, results, requests, tuple(faults), end.state is EndState.INTERRUPTED)
 
@@ -219,6 +231,13 @@ def free_ports(count: int) -> list[int]:
 def _total(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
     totals = [one.total for one in series if one.metric.name in metrics]
     return sum(total.total for total in totals if isinstance(total, CounterTally))
+
+
+def _share(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
+    """Of all samples of some rates, the share that are hits; 0 without any."""
+    totals = [one.total for one in series if one.metric.name in metrics and isinstance(one.total, RateTally)]
+    count = sum(total.total for total in totals)
+    return sum(total.passes for total in totals) / count if count else 0.0
 
 
 def _deaths(programs: Mapping[Arm, Program]) -> Iterator[str]:

@@ -13,19 +13,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadgate.ab.order import Arm
-from loadgate.ab.pair import Pace, free_ports
+from loadgate.ab.pair import Pace, free_ports, named
 from loadgate.ab.plan import AbPlan
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
 from loadgate.config.load import Executor, LoadSpec
 from loadgate.config.target import TargetSpec
 from loadgate.errors import InvalidRun
+from loadgate.judge.facts import facts
 from loadgate.judge.looks import FEWEST
 from loadgate.judge.paired import CONFIRMING
+from loadgate.judge.verdict import worthless
 from loadgate.load.engine import Engine
+from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
 from loadgate.measure.recorder import Recorder
 from loadgate.program import Program
+from loadgate.record.run import RunState
 from loadgate.script.performance import Performance
 
 SHARE: Final = 0.3
@@ -49,13 +53,14 @@ class Chosen:
 
 
 async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str], agent: str) -> Chosen:
-    """What `plan` says, and for the rest what a start of the base shows. Raises InvalidRun where it answers nothing."""
+    """What `plan` says, and for the rest what a start of the base shows. Raises LoadgateError where it cannot be measured."""
     began = clock.now()
     target = plan.arms[Arm.BASE].at(free_ports(1)[0])
     async with Program(target, clock, agent) as program:
-        await program.start()
-        ready = clock.now()
-        capacity = 0.0 if plan.rate is not None else await _capacity(plan, target, seed, clock, env, agent)
+        with named(Arm.BASE):
+            await program.start()
+            ready = clock.now()
+            capacity = 0.0 if plan.rate is not None else await _capacity(plan, target, program, seed, clock, env, agent)
         stopping = clock.now()
         await program.stop()
     start = (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0
@@ -73,24 +78,23 @@ async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str
 
 
 async def _capacity(
-    plan: AbPlan, target: TargetSpec, seed: int, clock: Clock, env: Mapping[str, str], agent: str
+    plan: AbPlan, target: TargetSpec, program: Program, seed: int, clock: Clock, env: Mapping[str, str], agent: str
 ) -> float:
-    """Iterations a second of a few users without pause. Raises InvalidRun where there is none that did not fail."""
+    """Iterations a second of a few users without pause. Raises LoadgateError where nothing succeeds."""
     recorder = Recorder(start=clock.now())
-    performance = Performance(
-        plan.script, recorder=recorder, http=stack_for(target, recorder, agent), clock=clock, env=env, seed=seed
-    )
-    await performance.setup()
+    http = stack_for(target, recorder, agent)
+    await reach_target(target, http)
+    performance = Performance(plan.script, recorder=recorder, http=http, clock=clock, env=env, seed=seed)
+    await performance.prepare()
     load = LoadSpec(name="pilot", executor=Executor.CONSTANT_VUS, vus=_USERS, duration=_PROBE, graceful_stop=_PROBE)
     pools = {load.name: UserPool(performance.role(load="pilot"), itertools.count(1))}
-    engine = Engine([load], pools, recorder, clock, window=_PROBE, warmup=0.0, on_window=lambda _: None)
+    engine = Engine([load], pools, recorder, clock, window=_PROBE, warmup=0.0, on_window=lambda _: program.died or None)
     origin = clock.now()
     recorder.begin(origin)
     end = await engine.run(origin)
-    await performance.teardown()
-    done = end.stats[load.name].completed
-    if not done:
-        raise InvalidRun(
-            "the pilot got nothing done: no iteration of the base came to its end", "try it with `loadgate run`"
-        )
-    return done / _PROBE
+    problem = await performance.finish()
+    known = facts(recorder, state=RunState.COMPLETE, elapsed=end.duration, planned=_PROBE)
+    wrong = [program.died, problem, *worthless(known)]
+    if any(wrong):
+        raise InvalidRun(next(filter(None, wrong)), "find out with `loadgate run`; --rate does without a pilot's load")
+    return max(1, end.stats[load.name].completed) / end.duration

@@ -70,10 +70,13 @@ def ab(
     between them. A pair of starts is one piece of evidence. What looks worse is measured again with fresh pairs before it
     fails a build.
     """
-    from loadgate.ab.job import Job
+    from loadgate.ab.job import NAME, Job
     from loadgate.ab.plan import AbFlags, make_ab_plan
     from loadgate.cli.listing import print_comparison
     from loadgate.cli.output import recorded_command
+    from loadgate.plan import working_folder
+    from loadgate.record.file import RecordFile
+    from loadgate.record.verdict import INTERRUPTED_EXIT
 
     flags = AbFlags(
         what=what,
@@ -89,12 +92,12 @@ def ab(
         time=time,
         seed=seed,
     )
+    home = working_folder()  # a script may change it
     plan = make_ab_plan(flags, os.environ)
-    job = Job(plan, out, os.environ, recorded_command(), _say, strict)
-    record = job.run()
+    record = Job(plan, RecordFile(home / out, NAME), os.environ, recorded_command(), _say, strict).run()
     if record.comparison is not None:
         print_comparison(record.comparison, record.verdict, form=form, every=every)
-    return record.verdict.exit_code
+    return INTERRUPTED_EXIT if record.interrupted else record.verdict.exit_code
 
 
 def _say(text: str) -> None:

@@ -37,6 +37,7 @@ class PairRecord:
 class AbRecord:
     """`rate` is starts a second over both arms; `length` and `warmup` are seconds of a pair; `most` is how many pairs there
     might have been. The last `confirming` of the pairs that are evidence are fresh ones. `comparison` None: no pair was.
+    `interrupted`: by Ctrl-C, so that nothing was decided.
     """
 
     started: float
@@ -52,6 +53,7 @@ class AbRecord:
     confirming: int
     comparison: Comparison | None
     verdict: Verdict
+    interrupted: bool = False
 
 
 def encode_ab(record: AbRecord) -> bytes:
@@ -74,6 +76,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "most_pairs": record.most,
         "fresh_starts": record.restarts,
         "confirming": record.confirming,
+        "interrupted": record.interrupted,
         "verdict": verdict.word,
         "exit_code": verdict.exit_code,
         "reasons": list(verdict.reasons),

@@ -23,24 +23,35 @@ from loadgate.record.run import Run
 RECORD_NAME: Final = "run.json"
 
 
-class RunFile:
-    """Writes the record of one run to `folder`/run.json, as often as wanted, by one thread at a time.
+class RecordFile:
+    """The file `folder`/`name` of one process, as long as this lives.
 
     Raises LoadgateError where the folder cannot be written to, or another run is writing to it: at once, before there is
     anything to lose.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / RECORD_NAME
-        self._windows: dict[int, tuple[Window, bytes]] = {}
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe_folder(folder)
             if self.path.is_dir():
-                raise IsADirectoryError(None, f"{RECORD_NAME} in it is a folder")
+                raise IsADirectoryError(None, f"{name} in it is a folder")
         except OSError as error:
             raise LoadgateError(f"cannot write to {folder}: {error.strerror or error}", "give another --out") from None
         self._lock = _Lock(folder)
+
+    def write(self, data: bytes, *, final: bool = False) -> None:
+        """Put `data` in place of the file. `final` waits until it is on the disk. Raises LoadgateError."""
+        write_atomically(self.path, data, sync=final)
+
+
+class RunFile(RecordFile):
+    """Writes the record of one run to `folder`/run.json, as often as wanted, by one thread at a time. Raises LoadgateError."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, RECORD_NAME)
+        self._windows: dict[int, tuple[Window, bytes]] = {}
 
     def encode(self, run: Run) -> bytes:
         """The record as JSON. Cheap when called again: windows that were encoded before are not encoded again.
@@ -50,10 +61,6 @@ class RunFile:
         kept = self._windows
         self._windows = {id(window): kept.get(id(window)) or (window, encode_window(window)) for window in run.windows}
         return encode_run(run, lambda window: self._windows[id(window)][1])
-
-    def write(self, data: bytes, *, final: bool = False) -> None:
-        """Put `data` in place of the file. `final` waits until it is on the disk. Raises LoadgateError."""
-        write_atomically(self.path, data, sync=final)
 
 
 class _Lock:
