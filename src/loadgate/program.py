@@ -170,6 +170,11 @@ class Program:
             return f"the target ended before the run did ({ended.words})"
         return "what is watched of the target ended before the run did" if self._empty else ""
 
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """The last lines it printed, where it died."""
+        return self._last_words if self._over else self._output()
+
     def _close_book(self) -> None:
         """From now on nothing that happens to the program is of interest."""
         if not self._over:
@@ -214,9 +219,7 @@ class Program:
             unread += scraper.unread
             share += scraper.cpu / max(1e-3, self._clock.now() - self._since)
             every = max(every, self._target.metrics.every)
-        return SubjectRecord(
-            "; ".join(what), tuple(unread), share, every, self._last_words if self._over else self._output()
-        )
+        return SubjectRecord("; ".join(what), tuple(unread), share, every, self.last_words)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it ended."""

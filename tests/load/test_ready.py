@@ -103,7 +103,7 @@ def test_where_nothing_listens_it_says_so_when_time_is_up() -> None:
     url = f"http://127.0.0.1:{free_port()}/?token=hidden"
     with pytest.raises(InvalidRun, match="refused") as caught:
         asyncio.run(ask(url, ReadySpec(within=0.2)))
-    assert caught.value.hint == "raise `within` under `ready`, or check the URL"
+    assert caught.value.hint == "check that it listens there, or raise `within` under `ready`"
     assert "hidden" not in str(caught.value)
 
 

@@ -2,11 +2,11 @@
 
     python service.py PORT [--open-after SECONDS] [--work SECONDS] [--reply-after SECONDS] [--hold BYTES] [--never]
                            [--deaf] [--leave] [--child SECONDS] [--print BYTES] [--die-after REQUESTS] [--account FILE]
-                           [--since UNIX]
+                           [--since UNIX] [--refuse]
 
 The port opens `--open-after` the first line, or after `--since`, Unix seconds: with that, Python's own start is no part of it.
 
-With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of when the wait for it began,
+With `--refuse` it answers whatever is not / with 500. With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of when the wait for it began,
 requests, CPU seconds of itself (`cpu_before` until its port was open) and of children it has waited for. Only the standard
 library, so that it starts fast.
 """
@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
 
 
 def burn(seconds: float) -> None:
@@ -56,7 +57,7 @@ class Service(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             loop.call_later(asked + self.options.reply_after - time.perf_counter(), self.transport.write, REPLY)
         else:
-            self.transport.write(REPLY)
+            self.transport.write(REFUSAL if self.options.refuse and b" / " not in data else REPLY)
 
 
 def account(options: argparse.Namespace, opened: float, cpu_before: float) -> None:
@@ -111,7 +112,7 @@ def main() -> None:
         parser.add_argument(name, type=float, default=0.0)
     for name in ("--hold", "--print", "--die-after"):
         parser.add_argument(name, type=int, default=0)
-    for name in ("--never", "--deaf", "--leave"):
+    for name in ("--never", "--deaf", "--leave", "--refuse"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--account")
     parser.add_argument("--note-password", help="looked at by nobody")

@@ -21,6 +21,7 @@ from loadgate.interruption import Signals
 from loadgate.load.engine import EndState, Engine, RunEnd
 from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
+from loadgate.masks import redact_text
 from loadgate.measure.health import judge_health
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
@@ -243,7 +244,8 @@ def _share(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
 def _deaths(programs: Mapping[Arm, Program]) -> Iterator[str]:
     for arm, program in programs.items():
         if program.died:
-            yield f"{arm}: {program.died}"
+            said = f"; the last it printed: {redact_text(program.last_words[-1])}" if program.last_words else ""
+            yield f"{arm}: {program.died}{said}"
 
 
 def _stolen(host: HostShares) -> Iterator[str]:

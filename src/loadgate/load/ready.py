@@ -122,5 +122,7 @@ async def await_answer(
         await clock.sleep_until(min(now + max(SOONEST, FRACTION * (now - since)), since + within))
     raise InvalidRun(
         f"the target was not ready within {within:g} s of its start: {what}: {answer.said} ({questions:,} tries)",
-        "raise `within` under `ready`, or check the URL" if answer.closed else "check what `ready` asks for",
+        "check that it listens there, or raise `within` under `ready`"
+        if answer.closed
+        else "check what `ready` asks for",
     )
