@@ -109,6 +109,26 @@ def test_faults_hold_errors_and_unexpected_statuses_the_most_frequent_first() ->
     assert report.faults[1].sample.startswith("timeout after ")
 
 
+def test_faults_of_one_kind_and_step_in_two_protocols_are_two_rows() -> None:
+    steps = [
+        SampleStep("user", 10.0, 5.0, fails={"reset": 1.0}),
+        SampleStep("user", 4.0, 5.0, fails={"reset": 1.0}, protocol="grpc"),
+        SampleStep("user", 2.0, 5.0, fails={"503": 1.0}, protocol="graphql"),
+        SampleStep("user", 1.0, 5.0, fails={"503": 1.0}, protocol="websocket"),
+        SampleStep("other", 3.0, 5.0, fails={"timeout": 1.0}, protocol="websocket"),
+    ]
+    found = {(row.kind, row.step): (row.count, bool(row.sample)) for row in build_report(run_with(*steps)).faults}
+    assert found == {
+        ("reset", "http user"): (30, True),
+        ("reset", "grpc user"): (12, True),
+        ("timeout", "websocket other"): (9, True),
+        ("status 503", "graphql user"): (6, False),
+        ("status 503", "websocket user"): (3, False),
+    }
+    alone = build_report(run_with(*steps[:1])).faults
+    assert [(row.kind, row.step, row.count) for row in alone] == [("reset", "user", 30)]
+
+
 def test_statuses_count_over_the_whole_run_as_errors_do() -> None:
     report = build_report(run_with(SampleStep("GET /", 10.0, 5.0, fails={"503": 1.0}), seconds=6, warmup=3.0))
     assert report.totals[0].failed == 30

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.tally import RateTally
 from loadgate.record.run import Run
-from loadgate.report.steps import failure_of
+from loadgate.report.steps import STATUS, failure_of
 
 
 @dataclass(slots=True)
@@ -25,32 +25,45 @@ class FaultRow:
     sample: str = ""
 
 
-def fault_rows(run: Run) -> tuple[FaultRow, ...]:
-    """Errors of the record, and the replies with an unexpected status, which count as failed but carry no error."""
-    rows = [
-        FaultRow(error.kind, error.step, error.count, error.first, error.last, error.sample) for error in run.errors
-    ]
-    rows += _statuses(run)
-    return tuple(sorted(rows, key=lambda row: (-row.count, row.kind, row.step)))
+def fault_rows(run: Run, *, mixed: bool) -> tuple[FaultRow, ...]:
+    """Errors of the record, and the replies with an unexpected status, which count as failed but carry no error.
+
+    `mixed`: steps are named with their protocols. Errors of several protocols that the record counts together, because kind and
+    step are the same, are told apart by their exchanges.
+    """
+    failures = _failures(run)
+    rows: list[tuple[str, FaultRow]] = []
+    for error in run.errors:
+        own = failures.pop((error.kind, error.step), {})
+        row = FaultRow(error.kind, error.step, error.count, error.first, error.last, error.sample)
+        if len(own) > 1:
+            rows += [(protocol, replace(each, sample=error.sample)) for protocol, each in own.items()]
+        else:
+            rows.append((next(iter(own), ""), row))
+    rows += [each for own in failures.values() for each in own.items() if each[1].kind.startswith(STATUS)]
+    named = [replace(row, step=f"{protocol} {row.step}") if mixed and protocol else row for protocol, row in rows]
+    return tuple(sorted(named, key=lambda row: (-row.count, row.kind, row.step)))
 
 
-def _statuses(run: Run) -> list[FaultRow]:
-    failed = {protocol.failed for protocol in PROTOCOLS}
-    tags = {
-        number: series.tags
+def _failures(run: Run) -> dict[tuple[str, str], dict[str, FaultRow]]:
+    """Failed exchanges by kind and step, then by protocol."""
+    protocols = {protocol.failed: protocol.name for protocol in PROTOCOLS}
+    failed = {
+        number: (protocols[series.metric.name], series.tags)
         for number, series in enumerate(run.series)
-        if series.metric.name in failed
-        and "error" not in series.tags
-        and series.tags.get("expected_response") == "false"
+        if series.metric.name in protocols
+        and ("error" in series.tags or series.tags.get("expected_response") == "false")
     }
-    found: dict[tuple[str, str], FaultRow] = {}
+    found: dict[tuple[str, str], dict[str, FaultRow]] = {}
     for window in run.windows:
-        for number in tags.keys() & window.tallies.keys():
+        for number in failed.keys() & window.tallies.keys():
             tally = window.tallies[number]
             if not isinstance(tally, RateTally) or not tally.passes:
                 continue
-            key = (failure_of(tags[number]), tags[number].get("name", ""))
-            row = found.setdefault(key, FaultRow(*key, count=0, first=window.start, last=window.start))
+            protocol, tags = failed[number]
+            key = (failure_of(tags), tags.get("name", ""))
+            row = FaultRow(*key, count=0, first=window.start, last=window.start)
+            row = found.setdefault(key, {}).setdefault(protocol, row)
             row.count += tally.passes
             row.first, row.last = min(row.first, window.start), max(row.last, window.start)
-    return list(found.values())
+    return found

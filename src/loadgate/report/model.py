@@ -168,7 +168,7 @@ def build_report(run: Run) -> Report:
         iterations=_iterations(run),
         transfer=_transfer(run),
         users=_users(run),
-        faults=fault_rows(run),
+        faults=fault_rows(run, mixed=len(totals) > 1),
         generator=_generator(run),
         word=run.verdict.word,
         reasons=run.verdict.reasons,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from loadgate.measure.histogram import Histogram
 from loadgate.measure.protocols import PROTOCOLS, Protocol
@@ -12,6 +13,8 @@ from loadgate.measure.tally import CounterTally, RateTally, TrendTally
 from loadgate.record.run import Run
 from loadgate.units import format_count
 
+STATUS: Final = "status "
+"""How a failure begins that is a reply of a status nobody expected."""
 WAITING_SHARE = 1.2
 WAITING_MS = 1.0
 """How far the p99 from the planned start must lie above the p99 from the send before it is worth a word."""
@@ -114,7 +117,7 @@ def _titled(rows: Iterable[StepRow], totals: Sequence[StepRow]) -> list[StepRow]
 
 def failure_of(tags: Mapping[str, str]) -> str:
     """How an exchange with these tags failed: its error kind, or the status nobody expected."""
-    return tags.get("error") or f"status {tags.get('status', 'unknown')}"
+    return tags.get("error") or STATUS + tags.get("status", "unknown")
 
 
 def _collect(run: Run, protocol: Protocol) -> tuple[dict[str, _Found], _Found]:
