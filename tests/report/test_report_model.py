@@ -139,6 +139,12 @@ def test_failed_requests_among_the_times_are_told_when_there_are_many() -> None:
     report = build_report(run_with(SampleStep("GET /", 100.0, 5.0, fails={"503": 0.3})))
     assert any("failed requests" in note for note in report.notes)
     assert not any("failed requests" in note for note in build_report(failing()).notes)
+    both = [SampleStep(name, 50.0, 5.0, fails={"503": 1.0}, protocol=name) for name in ("http", "grpc")]
+    few = SampleStep("few", 100.0, 5.0, protocol="graphql")
+    notes = build_report(run_with(*both, few)).notes
+    assert [note for note in notes if "failed" in note] == [
+        "times hold the 300 failed requests too, which may have ended early"
+    ]
 
 
 def test_checks_come_worst_first_and_add_up() -> None:

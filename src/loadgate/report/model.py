@@ -303,9 +303,8 @@ def _notes(run: Run, steps: tuple[StepRow, ...], totals: tuple[StepRow, ...], *,
         )
     if len(waiting) > MOST_WAITING:
         notes.append(f"{len(waiting) - MOST_WAITING} more steps waited to be sent")
-    for row in totals:
-        if row.failed >= FAILED_SHARE * row.requests:
-            notes.append(f"times hold the {format_count(row.failed)} failed requests too, which may have ended early")
+    if failed := sum(row.failed for row in totals if row.failed >= FAILED_SHARE * row.requests):
+        notes.append(f"times hold the {format_count(failed)} failed requests too, which may have ended early")
     if run.definition.warmup:
         notes.append(
             f"the first {length(run.definition.warmup)} (warm-up) count in no figure but iterations and errors"
