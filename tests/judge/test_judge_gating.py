@@ -64,6 +64,13 @@ def test_an_invalid_run_stays_invalid_and_a_failed_one_failed() -> None:
     assert decide_gate(Verdict(Word.FAIL, ("a threshold",)), GONE).word is Word.INVALID
 
 
+@pytest.mark.parametrize(("detectable", "size"), [(53.96, "5,400 %"), (0.1234, "12 %"), (0.0123, "1.2 %")])
+def test_the_smallest_change_that_could_be_found_is_told_as_people_write_it(detectable: float, size: str) -> None:
+    unsure = replace(UNSURE, rows=tuple(replace(row, detectable=detectable) for row in UNSURE.rows))
+    (reason,) = decide_gate(PASS, unsure).reasons
+    assert reason.endswith(f"a change of {size} in http_req_duration p95 is the smallest these runs could find")
+
+
 def test_the_reason_says_what_moved_how_far_and_how_sure() -> None:
     (reason,) = decide_gate(PASS, WORSE).reasons
     assert reason.startswith("http_req_duration p95 is worse than main: 100 ms, now 200 ms, +100.0 % (+9")

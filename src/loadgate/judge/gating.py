@@ -98,7 +98,7 @@ def _advice(unsure: Sequence[Row]) -> str:
     row = unsure[0]
     if math.isnan(row.detectable):
         return "there were too few samples"
-    size = f"{row.detectable * 100:.2g} points" if row.share else f"{row.detectable * 100:.2g} %"
+    size = f"{float(f'{row.detectable * 100:.2g}'):,g} {'points' if row.share else '%'}"
     return f"a change of {size} in {row.series.words} is the smallest these runs could find"
 
 
