@@ -6,7 +6,9 @@
 
 The port opens `--open-after` the first line, or after `--since`, Unix seconds: with that, Python's own start is no part of it.
 
-With `--refuse` it answers whatever is not / with 500. With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of when the wait for it began,
+With `--refuse` it answers whatever is not / with 500.
+
+With `--account` it writes JSON when it ends and when its port opens: clock seconds of that and of when the wait for it began,
 requests, CPU seconds of itself (`cpu_before` until its port was open) and of children it has waited for. Only the standard
 library, so that it starts fast.
 """
