@@ -96,5 +96,7 @@ async def _capacity(
     known = facts(recorder, state=RunState.COMPLETE, elapsed=end.duration, planned=_PROBE)
     wrong = [program.died, problem, *worthless(known)]
     if any(wrong):
-        raise InvalidRun(next(filter(None, wrong)), "find out with `loadgate run`; --rate does without a pilot's load")
+        raise InvalidRun(
+            next(filter(None, wrong)), "try it with `loadgate run`, or give --rate: then the pilot needs no load"
+        )
     return max(1, end.stats[load.name].completed) / end.duration
