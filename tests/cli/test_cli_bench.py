@@ -358,6 +358,26 @@ def test_a_budget_on_what_was_never_measured_is_no_pass(bench: Bench, policy: st
     assert broken(bench) == ["http p95_latency_ms"]
 
 
+@pytest.mark.slow
+def test_check_finds_what_bench_would(bench: Bench) -> None:
+    text = (
+        "target: {url: 'http://127.0.0.1:1', grpc: {url: '127.0.0.1:1', reflection: false}}\n"
+        "bench:\n  commands: {one: a}\n  sizes:\n    - {request: POST /echo}\n"
+        "    - {grpc: a.B/C, message: {name: '${payload}'}}\n"
+    )
+    project = bench.folder / "loadgate.yml"
+    project.write_text(text)
+    for command in ("check", "bench"):
+        done = loadgate(command, cwd=bench.folder)
+        assert done.code == 2 and "nothing is known of this method's messages" in done.err
+        assert "loadgate.yml:6:14" in done.err
+    project.write_text(text.partition("    - {grpc")[0])
+    done = loadgate("check", cwd=bench.folder)
+    assert (done.code, done.last) == (0, "    bench: latency by size of POST /echo; commands one")
+    project.write_text(text.partition("bench:")[0] + "bench: {starts: off}\n")
+    assert loadgate("check", cwd=bench.folder).code == 0, "flags may say what is measured"
+
+
 # -- against an earlier bench
 
 

@@ -86,6 +86,18 @@ class BenchPlan:
         return replace(self.policy, least=starts.least, most=starts.most, seconds=seconds)
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """What is measured, as one would say it."""
+        spec = self.spec
+        found = {
+            "start-ups": spec.starts is not None,
+            f"latency by size of {', '.join(each.title for each in spec.sizes)}": bool(spec.sizes),
+            f"benchmarks of {spec.script}": spec.script is not None,
+            f"commands {', '.join(spec.commands)}": bool(spec.commands),
+        }
+        return tuple(text for text, is_so in found.items() if is_so)
+
+    @property
     def does(self) -> Mapping[str, object]:
         """What defines what is measured: another one is another measurement."""
         command = self.target.start.argv if self.target.start is not None else ()

@@ -36,5 +36,26 @@ def check(files: tuple[Path, ...]) -> None:
             if budgets:
                 told += f", {budgets} budget{'' if budgets == 1 else 's'}"
             click.echo(f"    {plan.profile.name}: {loads}; {told}")
+        if path.suffix != ".py":
+            problems += _bench(path)
     if problems:
         raise ConfigError(problems)
+
+
+def _bench(path: Path) -> list[Problem]:
+    """What is wrong with the `bench` of the project at `path`; what it measures is told, where there is one."""
+    from loadgate.bench.plan import BenchFlags, make_bench_plan
+    from loadgate.config.project import load_project
+    from loadgate.script.benchmark import load_benchmarks
+
+    bench = load_project(path, os.environ).bench
+    if not (bench.sizes or bench.script or bench.commands):
+        return []
+    try:
+        plan = make_bench_plan(BenchFlags(config=path), os.environ)
+        if plan.spec.script is not None:
+            load_benchmarks(plan.spec.script)
+    except ConfigError as error:
+        return list(error.problems)
+    click.echo(f"    bench: {'; '.join(plan.words)}")
+    return []
