@@ -196,6 +196,10 @@ class Job:
         if len(self._faulty) >= FAULTY or comparison is None:
             reasons = dict.fromkeys(fault for one in self._faulty for fault in one.faults)
             return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
+        if self._interrupted:
+            return Verdict(
+                Word.UNSURE, (f"interrupted after {len(self._measured)} pairs: nothing is decided",), self.strict
+            )
         return decide_gate(Verdict(Word.PASS), comparison, strict=self.strict)
 
     def _save(self, record: AbRecord, *, final: bool = False) -> None:

@@ -76,7 +76,6 @@ def ab(
     from loadgate.cli.output import recorded_command
     from loadgate.plan import working_folder
     from loadgate.record.file import RecordFile
-    from loadgate.record.verdict import INTERRUPTED_EXIT
 
     flags = AbFlags(
         what=what,
@@ -96,8 +95,8 @@ def ab(
     plan = make_ab_plan(flags, os.environ)
     record = Job(plan, RecordFile(home / out, NAME), os.environ, recorded_command(), _say, strict).run()
     if record.comparison is not None:
-        print_comparison(record.comparison, record.verdict, form=form, every=every)
-    return INTERRUPTED_EXIT if record.interrupted else record.verdict.exit_code
+        print_comparison(record.comparison, record.verdict, form=form, every=every, exit_code=record.exit_code)
+    return record.exit_code
 
 
 def _say(text: str) -> None:

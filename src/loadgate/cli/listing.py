@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from loadgate.history import Overview
 
 
-def print_comparison(comparison: Comparison, verdict: Verdict, *, form: str, every: bool) -> None:
-    """A comparison and the verdict it comes to."""
+def print_comparison(
+    comparison: Comparison, verdict: Verdict, *, form: str, every: bool, exit_code: int | None = None
+) -> None:
+    """A comparison and the verdict it comes to; `exit_code` None: the verdict's."""
+    code = verdict.exit_code if exit_code is None else exit_code
     if form == "json":
-        head = {"verdict": verdict.word, "exit_code": verdict.exit_code, "reasons": verdict.reasons}
+        head = {"verdict": verdict.word, "exit_code": code, "reasons": verdict.reasons}
         print_json(head | comparison_form(comparison))
         return
     width = page_width(sys.stdout)
-    ending = ending_of_comparison(comparison, verdict)
+    ending = ending_of_comparison(comparison, verdict, code)
     print_lines([*comparison_lines(comparison, width, every=every), [("", Ink.PLAIN)], *ending_lines(ending, width)])
 
 

@@ -13,7 +13,7 @@ from loadgate.record.comparison import Comparison
 from loadgate.record.comparison_json import comparison_form, known
 from loadgate.record.environment import Environment
 from loadgate.record.result import SeriesName
-from loadgate.record.verdict import Verdict
+from loadgate.record.verdict import INTERRUPTED_EXIT, Verdict
 
 VERSION: Final = 1
 
@@ -55,6 +55,10 @@ class AbRecord:
     verdict: Verdict
     interrupted: bool = False
 
+    @property
+    def exit_code(self) -> int:
+        return INTERRUPTED_EXIT if self.interrupted else self.verdict.exit_code
+
 
 def encode_ab(record: AbRecord) -> bytes:
     """The record as JSON."""
@@ -78,7 +82,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "confirming": record.confirming,
         "interrupted": record.interrupted,
         "verdict": verdict.word,
-        "exit_code": verdict.exit_code,
+        "exit_code": record.exit_code,
         "reasons": list(verdict.reasons),
         "comparison": None if record.comparison is None else comparison_form(record.comparison),
         "pairs": [_pair_form(pair) for pair in record.pairs],

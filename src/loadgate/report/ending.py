@@ -39,10 +39,10 @@ class ComparisonEnding:
     exit_code: int
 
 
-def ending_of_comparison(comparison: Comparison, verdict: Verdict) -> ComparisonEnding:
-    """How a comparison ends that came to `verdict`."""
+def ending_of_comparison(comparison: Comparison, verdict: Verdict, exit_code: int) -> ComparisonEnding:
+    """How a comparison ends that came to `verdict`; `exit_code` is another one than the verdict's where it was interrupted."""
     sentence = verdict.reasons[0] if verdict.reasons else rests_on(comparison)
-    return ComparisonEnding(verdict.word, sentence, verdict.reasons, verdict.exit_code)
+    return ComparisonEnding(verdict.word, sentence, verdict.reasons, exit_code)
 
 
 def rests_on(comparison: Comparison) -> str:
