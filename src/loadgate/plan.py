@@ -20,11 +20,12 @@ from loadgate.config.budget_fields import load_budgets
 from loadgate.config.budgets import Budgets
 from loadgate.config.fields import Context, Place, Refusal
 from loadgate.config.gate import GateSpec
+from loadgate.config.graphql import GraphqlSpec
 from loadgate.config.grpc import GrpcSpec, is_grpc, server_from_flag
 from loadgate.config.profile import Profile, profile_from_flags, read_profile
 from loadgate.config.project import CONFIG_NAME, Project, load_project, parse_project
 from loadgate.config.source import parse_source
-from loadgate.config.steps import exchanges_of
+from loadgate.config.steps import ExchangeStep, GraphqlStep, exchanges_of
 from loadgate.config.steps.grpc_flags import call_from_flags
 from loadgate.config.steps.websocket_flags import session_from_flags
 from loadgate.config.target import TargetSpec, target_from_url
@@ -171,6 +172,13 @@ def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Pla
     return Plan(profile, _project_script(project, env), project.target, does=_texts(paths), files=read)
 
 
+def _has_endpoint(step: ExchangeStep, graphql: GraphqlSpec) -> bool:
+    """Whether `step` goes to a place that has a whole URL of its own, without a target."""
+    if not isinstance(step, GraphqlStep) or step.at is not None:
+        return False
+    return "://" in graphql.endpoint(subscribes=step.events > 0)
+
+
 def _need_target(project: Project) -> None:
     """Raise ConfigError where a step has only a path, and nothing says on which host."""
     steps = [step for scenario in project.scenarios for step in exchanges_of(scenario.steps)]
@@ -178,7 +186,7 @@ def _need_target(project: Project) -> None:
     problems = [
         Problem("there is no target URL for this step", span, "", note)
         for step in steps
-        if (span := step.needs_target) is not None
+        if (span := step.needs_target) is not None and not _has_endpoint(step, project.target.graphql)
     ]
     if not project.scenarios:
         if project.target.grpc is None:

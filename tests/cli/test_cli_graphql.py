@@ -11,6 +11,7 @@ from loadgate.measure.tally import CounterTally
 from loadgate.record.file import read_run
 from tests.support.command import Done, environment, loadgate, read_json
 from tests.support.graphql_server import SCHEMA_TEXT, graphql_server
+from tests.target.serving import serving
 
 CHECKED = """
 target: {url: "http://127.0.0.1:1", graphql: {schema: schema.graphql}}
@@ -28,6 +29,50 @@ scenarios:
         variables: {nam: Ann}
       - graphql: '{ whatever }'
         at: http://127.0.0.1:1/other
+      - graphql: 'subscription Added($above: Int!) { userAded(above: $above) { id } }'
+        variables: {above: 1}
+        events: 2
+      - graphql: 'subscription Names($above: Int!) { userAdded(above: $above) { name } }'
+        variables: {abve: 1}
+"""
+
+SUBSCRIBED = """
+target: {url: "URL", graphql: {schema: introspect}}
+scenarios:
+  listen:
+    steps:
+      - graphql: 'subscription Ticks($n: Int!) { ticks(count: $n, everyMs: 1) { number } }'
+        variables: {n: 10}
+        events: 4
+        expect: {errors: none, json: {"$[*].data.ticks.number": [1, 2, 3, 4]}, max_duration: 20s}
+        capture: {last: {json: "$[-1].data.ticks.number"}}
+      - graphql: 'query Users($n: Int!) { users(limit: $n) { id } }'
+        variables: {n: "${last}"}
+        expect: {json: {"$.data.users.length()": 4}}
+  script: {python: "load.py:comments"}
+profiles:
+  quick:
+    vus: 2
+    iterations: 20
+    thresholds:
+      checks: ["rate==1"]
+      graphql_req_failed: ["rate==0"]
+      "graphql_req_duration{name:subscription Ticks}": ["p(95)<20s"]
+      graphql_event_gap: ["p(95)<20s"]
+      graphql_connection_init: ["p(95)<20s"]
+      graphql_subscriptions: ["count==20"]
+      ws_sessions: ["count==2"]
+"""
+
+SCRIPT = """
+from loadgate import graphql, scenario
+
+TICKS = graphql("subscription Script { ticks(count: 3) { number } }")
+
+@scenario
+async def comments(user):
+    async with user.graphql.subscribe(TICKS, timeout=20) as subscription:
+        user.check((await subscription.next()).data["ticks"]["number"] == 1, "the first tick")
 """
 
 MIXED = """
@@ -82,6 +127,8 @@ def test_check_holds_queries_against_a_schema(tmp_path: Path) -> None:
         ("Cannot query field 'usrs' on type 'Query'", "loadgate.yml:12:21", "Did you mean `users`?"),
         ("the operation has no variable `nam`", "loadgate.yml:14:21", "did you mean `name`?"),
         ("variable `name` is not given", "loadgate.yml:13:19", "it has no default"),
+        ("Cannot query field 'userAded' on type 'Subscription'", "loadgate.yml:17:54", "Did you mean `userAdded`?"),
+        ("the operation has no variable `abve`", "loadgate.yml:21:21", "did you mean `above`?"),
     ):
         assert message in done.err
         assert place in done.err
@@ -157,6 +204,21 @@ def test_a_mixed_run_has_a_row_for_each_step_and_judges_both_protocols(tmp_path:
 
 
 @pytest.mark.slow
+def test_subscriptions_are_run_and_judged(tmp_path: Path) -> None:
+    (tmp_path / "load.py").write_text(SCRIPT)
+    with serving() as urls:
+        done = run(tmp_path, urls["http"], SUBSCRIBED)
+        assert done.code == 0, done.out + done.err
+        wrong = SCRIPT.replace("{ number }", "{ nmber }")
+        (tmp_path / "load.py").write_text(wrong)
+        refused = run(tmp_path, urls["http"], SUBSCRIBED)
+    for row in ("subscription Ticks", "query Users", "subscription Script", "graphql_event_gap", "graphql_events"):
+        assert row in done.out
+    assert (refused.code, "load.py:4:58" in refused.err) == (2, True), refused.out + refused.err
+    assert "Did you mean `number`?" in refused.err
+
+
+@pytest.mark.slow
 def test_introspection_finds_what_does_not_fit_before_there_is_load(tmp_path: Path) -> None:
     with graphql_server() as server:
         done = run(tmp_path, server.url, MIXED.replace("{ addUser(", "{ addUsr("))
@@ -178,7 +240,12 @@ def test_a_target_that_tells_no_schema_is_told_of_before_there_is_load(tmp_path:
 def test_without_a_url_there_is_one_error(tmp_path: Path) -> None:
     write(tmp_path, "scenarios: {main: {steps: [{graphql: '{ a }'}]}}\n")
     done = loadgate("run", "--iterations", "1", cwd=tmp_path)
-    assert (done.code, "GraphQL cannot be sent" in done.err) == (2, True), done.out + done.err
+    assert (done.code, "there is no target URL for this step" in done.err) == (2, True), done.out + done.err
+    endpoints = "{path: 'http://127.0.0.1:1/a', subscriptions: 'ws://127.0.0.1:1/a'}"
+    steps = "[{graphql: '{ a }'}, {graphql: 'subscription { b }'}]"
+    write(tmp_path, f"target: {{graphql: {endpoints}}}\nscenarios: {{main: {{steps: {steps}}}}}\n")
+    done = loadgate("run", "--iterations", "1", cwd=tmp_path)
+    assert (done.code, done.out.count("1  connect  ")) == (3, 2), done.out + done.err
 
 
 def test_runs_without_graphql_do_not_import_graphql_core(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_what_keeps_a_subscription_from_its_first_event_is_one_failure(
         assert tags["name"] == "subscription Ticks"
         if serve is forbidden:
             assert tags["status"] == "403"
+            assert here.total("data_sent") > 100
 
     with_peer(main, serve, new_loop=new_loop)
 
@@ -210,6 +211,31 @@ def test_an_event_that_does_not_come_in_time_has_failed_and_one_that_comes_late_
         assert here.counts("graphql_reqs") == {"timeout": 2}
         assert here.talk.errors() == {"timeout": (2, "no event within 0.03 s")}
         assert (here.total("graphql_events"), here.samples("graphql_event_gap")) == (2, 1)
+
+    with_peer(main, serve)
+
+
+def test_the_opening_of_the_connection_is_no_part_of_the_service_time_but_of_latency() -> None:
+
+    async def serve(peer: Peer) -> None:
+        server = Server(peer)
+        await server.accept()
+        await server.hear()
+        await asyncio.sleep(0.03)
+        await server.say(ACK)
+        await server.hear()
+        await server.say(next_of("1", 1))
+        await peer.to_the_end()
+
+    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
+        async with user.subscribe(QUERY) as subscription:
+            assert (await subscription.next()).ok
+        opening, service, latency = (
+            here.talk.trend(metric).maximum
+            for metric in ("graphql_connection_init", "graphql_req_duration", "graphql_req_latency")
+        )
+        assert opening >= 25.0
+        assert latency >= 0.99 * (opening + service)
 
     with_peer(main, serve)
 
@@ -349,6 +375,16 @@ def test_the_end_of_a_load(
             await main(here, server)
 
     ws_talk(run)
+
+
+def test_who_waits_for_no_event_has_missed_none_when_the_load_ends() -> None:
+    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
+        async with user.subscribe(QUERY) as subscription:
+            assert (await subscription.next()).ok
+            here._users[0].cut_off(0.0)
+        assert (here.counts("graphql_reqs"), here.errors()) == ({"101": 1}, {})
+
+    with_peer(main, begun(next_of("1", 1)))
 
 
 def test_a_user_who_only_listens_has_not_failed_when_the_load_ends() -> None:

@@ -177,7 +177,16 @@ def test_a_step_has_what_requests_have() -> None:
         ("      - graphql: ''", (5, 19), "there is no operation in it"),
         ("      - {graphql: 'query A { a } query B { b }'}", (5, 10), "holds several operations"),
         ("      - {graphql: 'query Abc { a }', operation: Abd}", (5, 38), "there is no operation `Abd`"),
-        ("      - {graphql: 'subscription { a }'}", (5, 10), "a subscription cannot be sent as a request"),
+        ("      - {graphql: 'subscription { a }', persisted: true}", (5, 41), "`persisted` cannot be used"),
+        ("      - {graphql: 'subscription { a }', events: 0}", (5, 49), "a whole number, 1 or more"),
+        ("      - {graphql: 'subscription { a }', expect: {status: 200}}", (5, 50), "unknown key `status`"),
+        ("      - {graphql: 'subscription { a }', capture: {a: {header: b}}}", (5, 63), "capture `a` in step"),
+        ("      - {graphql: 'subscription { a }', connection_payload: 5}", (5, 61), "must be a mapping"),
+        ("      - {graphql: 'subscription { a }', at: 'ftp://a/'}", (5, 46), "a path, or a URL with ws:// or wss://"),
+        ("      - {graphql: '{ a }', events: 2}", (5, 28), "`events` cannot be used"),
+        ("      - {graphql: '{ a }', connection_payload: {}}", (5, 28), "`connection_payload` cannot be used"),
+        ("      - {graphql: 'subscription { a', events: 2}", (5, 33), "`{` is not closed"),
+        ("      - {graphql: '{ a }', at: 'ws://a/'}", (5, 33), "a path or a whole URL"),
         ("      - {graphql: '{ a }', expect: {errors: nine}}", (5, 45), "must be one of none, some, any"),
         ("      - {graphql: '{ a }', variables: 5}", (5, 39), "must be a mapping"),
         ("      - {graphql: '{ a }', get: /a}", (5, 10), "a step does one thing"),
@@ -193,6 +202,29 @@ def test_mistakes_are_told_in_their_place(text: str, place: tuple[int, int], mes
     assert (problem.span.line, problem.span.column) == place
 
 
+def test_a_subscription_waits_for_events() -> None:
+    found = step("      - {graphql: 'subscription { a }'}")
+    assert (found.events, found.connection_payload, found.errors) == (1, None, None)
+    found = step(
+        """
+      - graphql: "query A { a } subscription B($n: Int) { b(n: $n) }"
+        operation: B
+        events: 5
+        variables: {n: 3}
+        connection_payload: {token: "${env.TOKEN}", list: [1]}
+        at: wss://other/graphql
+        headers: {x-a: b}
+        timeout: 2s
+        expect: {errors: none, json: {"$.length()": 5}, body_contains: a, max_duration: 1s}
+        capture: {last: {json: "$[-1].data.b"}}
+"""
+    )
+    assert (found.name, found.events, found.timeout, found.needs_target) == ("subscription B", 5, 2.0, None)
+    assert found.connection_payload is not None
+    assert found.connection_payload["list"] == [1]
+    assert step("      - {graphql: '{ a }'}").events == 0
+
+
 def test_the_target_says_where_graphql_is() -> None:
     plain = "      - get: /\n"
     assert project(plain).target.graphql == GraphqlSpec()
@@ -200,8 +232,17 @@ def test_the_target_says_where_graphql_is() -> None:
     assert project(plain, "{graphql: {path: /q, schema: introspect}}").target.graphql == GraphqlSpec(
         "/q", introspect=True
     )
+    for url in ("/ws", "ws://127.0.0.1:1/ws", "https://127.0.0.1/ws"):
+        assert project(plain, f"{{graphql: {{subscriptions: '{url}'}}}}").target.graphql.subscriptions == url
     schema = project(plain, f"{{graphql: {{schema: {Path(__file__).name}}}}}").target.graphql.schema
     assert schema == Path(__file__)
-    for wrong in ("graphql: api", "graphql: {schema: none.graphql}", "graphql: {path: '/a b'}", "graphql: {pth: /a}"):
+    for wrong in (
+        "graphql: api",
+        "graphql: {schema: none.graphql}",
+        "graphql: {path: '/a b'}",
+        "graphql: {pth: /a}",
+        "graphql: ws://a/",
+        "graphql: {subscriptions: a}",
+    ):
         with pytest.raises(ConfigError):
             project(plain, "{" + wrong + "}")

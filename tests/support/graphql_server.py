@@ -22,9 +22,10 @@ type Query {
   greeting(name: String!): String!
 }
 type Mutation { addUser(name: String!): User! }
+type Subscription { userAdded(above: Int!): User! }
 type User { id: ID! name: String! secret: String }
 """
-"""The schema below, in GraphQL's schema language."""
+"""The schema below, in GraphQL's schema language, with a subscription, which goes another way."""
 
 
 logging.getLogger("strawberry.execution").disabled = True  # errors are what some tests are about

@@ -29,6 +29,10 @@ class GraphqlSpec:
     introspect: bool = False
     span: Span | None = field(default=None, repr=False, compare=False)
 
+    def endpoint(self, *, subscribes: bool) -> str:
+        """Where operations go that name no other place."""
+        return self.subscriptions or self.path if subscribes else self.path
+
 
 def read_graphql(node: Node, place: Place) -> GraphqlSpec:
     """`/path`, or a mapping of `path` and `schema`."""

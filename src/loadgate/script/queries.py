@@ -114,7 +114,7 @@ async def check_with_target(queries: Sequence[DeclaredQuery], http: HttpStack) -
         if query.variables is None or query.elsewhere:
             continue
         try:
-            http.builder.locate(http_url(spec.subscriptions or spec.path) if query.subscribes else spec.path)
+            http.builder.locate(http_url(spec.endpoint(subscribes=query.subscribes)))
         except ValueError as error:
             note = "give `target: {url: ...}`, or --url on the command line"
             raise ConfigError([Problem(f"GraphQL cannot be sent: {error}", query.span, "", note)]) from None
