@@ -105,10 +105,20 @@ def working_folder() -> Path:
 
 def every_plan(path: Path, env: Mapping[str, str]) -> list[Plan]:
     """The plan of a script, or of each profile of a project. Raises ConfigError with every problem."""
-    _need_file(path)
     if path.suffix == ".py":
+        _need_file(path)
         return [_checked(_script_plan(path, Flags(), None))]
-    project = load_project(path, env)
+    return project_plans(read_project(path, env), env)
+
+
+def read_project(path: Path, env: Mapping[str, str]) -> Project:
+    """The project in the file at `path`. Raises ConfigError with every problem."""
+    _need_file(path)
+    return load_project(path, env)
+
+
+def project_plans(project: Project, env: Mapping[str, str]) -> list[Plan]:
+    """The plan of each profile of `project`. Raises ConfigError with every problem."""
     script = _project_script(project, env)
     names: Sequence[str | None] = list(project.profiles) or [None]
     plans = [Plan(_profile_of(project, name), script, project.target) for name in names]
@@ -141,11 +151,10 @@ def _project(flags: Flags, env: Mapping[str, str]) -> Project | None:
     """The project that is named or lies in the working folder. Its target is where --url says: files say what to do."""
     path = Path(CONFIG_NAME)
     if flags.config is not None:
-        _need_file(flags.config)
         path = flags.config
     elif not path.is_file() or flags.url_alone:
         return None  # a URL and nothing else means that URL, whatever lies around
-    project = load_project(path, env)
+    project = read_project(path, env)
     return replace(project, target=placed(project.target, flags.url))
 
 

@@ -118,7 +118,11 @@ class BenchPlan:
 def make_bench_plan(flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
     check_texts(flags)
-    project = _project(flags, env)
+    return bench_plan(_project(flags, env), flags, env)
+
+
+def bench_plan(project: Project | None, flags: BenchFlags, env: Mapping[str, str]) -> BenchPlan:
+    """The plan for `flags` and a project that has been read, if there is one. Raises as `make_bench_plan`."""
     target = placed(project.target if project is not None else TargetSpec(), flags.url)
     target = with_program(target, start=flags.start, ready=flags.ready)
     spec = _spec(project.bench if project is not None else BenchSpec(), flags)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from loadgate.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from loadgate.config.project import Project
 
 
 @click.command()
@@ -18,12 +22,13 @@ def check(files: tuple[Path, ...]) -> None:
     Without FILE: loadgate.yml. Nothing is sent.
     """
     from loadgate.config.project import CONFIG_NAME
-    from loadgate.plan import every_plan
+    from loadgate.plan import every_plan, project_plans, read_project
 
     problems: list[Problem] = []
     for path in files or [Path(CONFIG_NAME)]:
         try:
-            plans = every_plan(path, os.environ)
+            project = None if path.suffix == ".py" else read_project(path, os.environ)
+            plans = every_plan(path, os.environ) if project is None else project_plans(project, os.environ)
         except ConfigError as error:
             problems += error.problems
             continue
@@ -36,23 +41,22 @@ def check(files: tuple[Path, ...]) -> None:
             if budgets:
                 told += f", {budgets} budget{'' if budgets == 1 else 's'}"
             click.echo(f"    {plan.profile.name}: {loads}; {told}")
-        if path.suffix != ".py":
-            problems += _bench(path)
+        if project is not None:
+            problems += _bench(project)
     if problems:
         raise ConfigError(problems)
 
 
-def _bench(path: Path) -> list[Problem]:
-    """What is wrong with the `bench` of the project at `path`; what it measures is told, where there is one."""
-    from loadgate.bench.plan import BenchFlags, make_bench_plan
-    from loadgate.config.project import load_project
-    from loadgate.script.benchmark import load_benchmarks
-
-    bench = load_project(path, os.environ).bench
+def _bench(project: Project) -> list[Problem]:
+    """What is wrong with the `bench` of `project`; what it measures is told, where it says so."""
+    bench = project.bench
     if not (bench.sizes or bench.script or bench.commands):
         return []
+    from loadgate.bench.plan import BenchFlags, bench_plan
+    from loadgate.script.benchmark import load_benchmarks
+
     try:
-        plan = make_bench_plan(BenchFlags(config=path), os.environ)
+        plan = bench_plan(project, BenchFlags(), os.environ)
         if plan.spec.script is not None:
             load_benchmarks(plan.spec.script)
     except ConfigError as error:
