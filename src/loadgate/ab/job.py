@@ -29,6 +29,7 @@ from loadgate.record.comparison import Change, Comparison
 from loadgate.record.environment import read_environment
 from loadgate.record.file import RecordFile
 from loadgate.record.result import SeriesName
+from loadgate.record.run import RunState
 from loadgate.record.verdict import Verdict, Word
 from loadgate.script.loop import run_loop
 
@@ -82,7 +83,7 @@ class Job:
                     return record
                 if not self._measured:
                     raise Interrupted("interrupted before a pair was measured")
-                return self._so_far()
+                return self._so_far(RunState.INTERRUPTED)
         finally:
             clock.close()
 
@@ -130,7 +131,7 @@ class Job:
                 if found is None:
                     return self._so_far()
                 self._measured.append(found)
-                self._save(self._so_far())
+                self._save(self._so_far(RunState.RUNNING))
             comparison = self._compare(look.alpha)
             self.say(f"{look.pairs} pairs: {_standing(comparison)}")
             if not comparison.having(Change.UNSURE):
@@ -169,11 +170,11 @@ class Job:
             return comparison
         return replace(comparison, notes=("it speaks of these two processes only: nothing was started afresh",))
 
-    def _so_far(self) -> AbRecord:
+    def _so_far(self, state: RunState = RunState.COMPLETE) -> AbRecord:
         """What there would be if nothing more were measured."""
-        return self._record(self._compare() if self._measured else None)
+        return self._record(self._compare() if self._measured else None, state)
 
-    def _record(self, comparison: Comparison | None) -> AbRecord:
+    def _record(self, comparison: Comparison | None, state: RunState = RunState.COMPLETE) -> AbRecord:
         assert self._chosen is not None
         return AbRecord(
             started=self._started,
@@ -188,15 +189,17 @@ class Job:
             pairs=tuple(_pair_record(one) for one in (*self._measured, *self._fresh, *self._faulty)),
             confirming=len(self._fresh),
             comparison=comparison,
-            verdict=self._verdict(comparison),
-            interrupted=self._interrupted,
+            verdict=self._verdict(comparison, state),
+            state=state,
         )
 
-    def _verdict(self, comparison: Comparison | None) -> Verdict:
+    def _verdict(self, comparison: Comparison | None, state: RunState) -> Verdict:
+        if state is RunState.RUNNING:
+            return Verdict(Word.INVALID, ("the test has no end: these are the pairs until it was last written",))
         if len(self._faulty) >= FAULTY or comparison is None:
             reasons = dict.fromkeys(fault for one in self._faulty for fault in one.faults)
             return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
-        if self._interrupted:
+        if state is RunState.INTERRUPTED:
             return Verdict(
                 Word.UNSURE, (f"interrupted after {len(self._measured)} pairs: nothing is decided",), self.strict
             )

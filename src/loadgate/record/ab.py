@@ -13,6 +13,7 @@ from loadgate.record.comparison import Comparison
 from loadgate.record.comparison_json import comparison_form, known
 from loadgate.record.environment import Environment
 from loadgate.record.result import SeriesName
+from loadgate.record.run import RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Verdict
 
 VERSION: Final = 1
@@ -37,7 +38,7 @@ class PairRecord:
 class AbRecord:
     """`rate` is starts a second over both arms; `length` and `warmup` are seconds of a pair; `most` is how many pairs there
     might have been. The last `confirming` of the pairs that are evidence are fresh ones. `comparison` None: no pair was.
-    `interrupted`: by Ctrl-C, so that nothing was decided.
+    `state` RUNNING: the process was killed after this was written.
     """
 
     started: float
@@ -53,11 +54,11 @@ class AbRecord:
     confirming: int
     comparison: Comparison | None
     verdict: Verdict
-    interrupted: bool = False
+    state: RunState = RunState.COMPLETE
 
     @property
     def exit_code(self) -> int:
-        return INTERRUPTED_EXIT if self.interrupted else self.verdict.exit_code
+        return INTERRUPTED_EXIT if self.state is RunState.INTERRUPTED else self.verdict.exit_code
 
 
 def encode_ab(record: AbRecord) -> bytes:
@@ -80,7 +81,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "most_pairs": record.most,
         "fresh_starts": record.restarts,
         "confirming": record.confirming,
-        "interrupted": record.interrupted,
+        "state": record.state,
         "verdict": verdict.word,
         "exit_code": record.exit_code,
         "reasons": list(verdict.reasons),
