@@ -98,11 +98,12 @@ def test_a_server_that_has_fewer_events_fails_the_check_and_no_exchange() -> Non
 
 
 def test_events_that_do_not_come_in_time_fail_both() -> None:
-    played = play("- {graphql: 'subscription { silence }', timeout: 30ms}")
+    played = play("- {graphql: 'subscription { silence }', timeout: 30ms, expect: {errors: none}}")
     text = "no event within 0.03 s"
     assert played.errors() == {
         ("timeout", "subscription silence"): (1, text),
         ("check", "subscription silence: received an event"): (1, f"0 of 1 came: {text}"),
+        ("check", "subscription silence: no errors"): (1, f"no GraphQL reply, 0 of 1 came: {text}"),
     }
     assert rate(played.recorder, "graphql_req_failed") == (1, 1)
 
@@ -126,6 +127,8 @@ def test_errors_are_failures_unless_they_are_expected(
     assert played.check(f"subscription S: {check}") == (held, 1)
     counted = played.errors().get(("graphql", "subscription S"), (0, ""))
     assert counted[0] == failed
+    came = not ("usrs" in query and failed)  # a refusal is an event only where it is expected
+    assert played.check(f"subscription S: received {'an event' if events == 1 else '2 events'}") == (came, 1)
 
 
 def test_what_cannot_be_sent_names_the_step() -> None:
