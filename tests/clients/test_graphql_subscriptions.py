@@ -102,6 +102,22 @@ def test_payload_headers_and_credentials_open_the_connection_and_tell_it_from_ot
     subscribing(main)
 
 
+def test_connections_that_are_not_used_any_more_are_closed_when_there_are_many() -> None:
+    async def main(here: WsTalk, user: GraphqlClient, server: Served) -> None:
+        async with user.subscribe("subscription { silence }") as kept:
+            for number in range(12):
+                payload = {"token": f"t{number}"}
+                async with user.subscribe(COUNT, {"to": 1}, connection_payload=payload) as subscription:
+                    assert (await subscription.next()).ok
+            assert len(here._users[0]._sessions) == 8
+            async with user.subscribe(COUNT, {"to": 1}) as other:  # over the first one, which is in use
+                assert (await other.next()).ok
+        assert (len(server.peers), kept.error) == (13, None)
+        assert (here.counts("graphql_reqs"), here.errors()) == ({"101": 13}, {})
+
+    subscribing(main)
+
+
 def test_a_connection_that_is_refused_says_what_the_code_means() -> None:
     async def main(here: WsTalk, user: GraphqlClient, server: Served) -> None:
         async with user.subscribe(COUNT, {"to": 1}, connection_payload={"token": "wrong"}) as subscription:

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from loadgate.clients.base import ErrorKind, ExchangeError, Fault
-from loadgate.clients.http.request import Request
 from loadgate.clients.websocket.frames import CLOSE, GOING_AWAY, PROTOCOL_ERROR, FrameError, close_payload
-from loadgate.clients.websocket.handshake import Offer, RefusedError
+from loadgate.clients.websocket.handshake import RefusedError
 from loadgate.clients.websocket.session import WsSession
 from loadgate.clients.websocket.wire import State
 from loadgate.measure.metric import BUILTIN
 
 if TYPE_CHECKING:
     from loadgate.clients.graphql.subscription import Subscription
-    from loadgate.clients.websocket.client import WsClient
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 BAD_REQUEST: Final = 4400
@@ -52,15 +50,16 @@ _decode: Final = msgspec.json.Decoder(_Incoming).decode
 
 
 class GraphqlSocket(WsSession):
-    """Made by `Subscriber`. `payload` goes with `connection_init` as JSON; empty: none.
+    """Made of a session that was not opened. `payload` goes with `connection_init` as JSON; empty: none.
 
     Failures are those of the subscriptions on it, each one's own; as a session of WebSocket it has no exchange.
     """
 
     __slots__ = ("_acknowledged", "_number", "_payload", "_ready", "_subscriptions")
 
-    def __init__(self, client: WsClient, request: Request, offer: Offer, payload: bytes) -> None:
-        super().__init__(client, request, offer)
+    def __init__(self, session: WsSession, payload: bytes) -> None:
+        assert session._offer is not None
+        super().__init__(session._client, session._handshake, session._offer)
         self._acknowledged: asyncio.Future[None] | None = None
         self._number = 0
         self._payload = payload
@@ -71,6 +70,11 @@ class GraphqlSocket(WsSession):
     def is_usable(self) -> bool:
         """Whether it is open, or may become so."""
         return self.state <= State.OPEN
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no subscription on it."""
+        return not self._subscriptions
 
     def admit(self, subscription: Subscription) -> str:
         """The id under which `subscription` is told from now on what becomes of it."""

@@ -7,7 +7,7 @@ user ends, as a kept-alive connection of HTTP does; where the server closes it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import json as codec
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Key = tuple[str, tuple[tuple[str, str], ...], "Auth | None", bytes]
 """What connections are told apart by: endpoint, header fields, credentials, payload of `connection_init`."""
+
+
+_MOST: Final = 8
+"""Connections of a user from which on those without a subscription are closed: payloads may differ at each iteration."""
 
 
 class Subscriber:
@@ -41,13 +45,20 @@ class Subscriber:
             self._sockets = {}
         found = self._sockets.get(key)
         if found is None or not found.is_usable:
+            self._sockets.pop(key, None)
             url, headers, auth, payload = key
-            ws = self._ws()
-            request, offer = ws.handshake(
+            session = self.ws.connect(
                 url, headers=dict(headers), auth=auth, subprotocols=(SUBPROTOCOL,), timeout=timeout
             )
-            found = self._sockets[key] = GraphqlSocket(ws, request, offer, payload)
+            self._make_room(self._sockets)
+            found = self._sockets[key] = GraphqlSocket(session, payload)
         return found
+
+    def _make_room(self, sockets: dict[Key, GraphqlSocket]) -> None:
+        for key, socket in list(sockets.items()):
+            if len(sockets) >= _MOST and socket.is_idle:
+                del sockets[key]
+                socket.drop()
 
 
 def key_of(url: str, headers: Mapping[str, str] | None, auth: Auth | None, payload: Mapping[str, Any] | None) -> Key:

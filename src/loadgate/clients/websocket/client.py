@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.http.client import HttpClient
-from loadgate.clients.http.request import Auth, Request
+from loadgate.clients.http.request import Auth
 from loadgate.clients.http.stack import Context, HttpStack
 from loadgate.clients.websocket.handshake import Offer
 from loadgate.clients.websocket.session import WsSession
@@ -99,34 +99,9 @@ class WsClient:
         step its messages count for; without it that is `WS` and the path. `timeout` is in seconds, over connecting and the
         handshake, and again for each answer. `compress` offers permessage-deflate. Raises ValueError for what cannot be sent.
         """
-        request, offer = self.handshake(
-            url,
-            params=params,
-            headers=headers,
-            auth=auth,
-            subprotocols=subprotocols,
-            name=name,
-            timeout=timeout,
-            compress=compress,
-        )
-        self.settle()
-        return WsSession(self, request, offer)
-
-    def handshake(
-        self,
-        url: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        auth: Auth | None = None,
-        subprotocols: Sequence[str] = (),
-        name: str | None = None,
-        timeout: float | None = None,
-        compress: bool = False,
-    ) -> tuple[Request, Offer]:
-        """What a session is opened with. Arguments and errors are those of `connect`."""
         if isinstance(subprotocols, str):
             raise ValueError(f"subprotocols is a list: write ({subprotocols!r},)")
+        self.settle()
         builder = self.stack.builder
         url = http_url(url)
         if name is None:
@@ -145,7 +120,7 @@ class WsClient:
             auth=auth,
             timeout=timeout,
         )
-        return request, offer
+        return WsSession(self, request, offer)
 
     def cut_off(self, patience: float) -> None:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
