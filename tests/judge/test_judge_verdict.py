@@ -174,6 +174,16 @@ def test_the_facts_of_a_run_are_those_after_its_warmup() -> None:
     assert found.trouble == "status 503 (POST /, 2 times)"
 
 
+def test_the_trouble_of_two_protocols_is_not_added_up() -> None:
+    run = MadeUp()
+    run.requests([5.0] * 3, name="user", status=503)
+    run.requests([5.0] * 4, name="user", status=503, protocol="graphql")
+    run.requests([5.0] * 5, name="other", status=500)
+    run.close()
+    found = facts(run.recorder, state=RunState.COMPLETE, elapsed=1.0, planned=1.0)
+    assert found.trouble == "status 500 (other, 5 times)"
+
+
 def test_the_trouble_of_a_run_without_replies_is_shown_with_a_sample_of_the_same_kind() -> None:
     run = MadeUp()
     run.requests([1.0] * 3, error="connect")

@@ -64,7 +64,7 @@ def facts(
     """The facts of a run up to the window that was closed last. `elapsed` and `planned` count from the run's start."""
     iterations, raised = _share(recorder, "iterations_failed")
     exchanges = failed = 0
-    troubles: Counter[tuple[str, str, str]] = Counter()
+    troubles: Counter[tuple[str, str, str, str]] = Counter()
     silent = 0
     service = TrendTally()
     for protocol in PROTOCOLS:
@@ -74,7 +74,7 @@ def facts(
         for key, count in _failures(recorder, protocol.failed):
             kind = key.tags.get("error", "")
             silent += count if kind else 0
-            troubles[kind, key.tags.get("status", ""), key.tags.get("name", "")] += count
+            troubles[kind, key.tags.get("status", ""), key.tags.get("name", ""), protocol.name] += count
         durations = Selection(recorder, protocol.service).tally(recorder.totals())
         if isinstance(durations, TrendTally):
             service.merge(durations)
@@ -141,10 +141,11 @@ def _failures(recorder: Recorder, metric: str) -> list[tuple[SeriesKey, int]]:
     return found
 
 
-def _trouble(troubles: Mapping[tuple[str, str, str], int], errors: Sequence[ErrorCount]) -> str:
+def _trouble(troubles: Mapping[tuple[str, str, str, str], int], errors: Sequence[ErrorCount]) -> str:
+    """The most frequent of `troubles`: error kind, status, step and protocol of failed exchanges."""
     if not troubles:
         return ""
-    (kind, status, step), count = max(troubles.items(), key=lambda item: item[1])
+    (kind, status, step, _), count = max(troubles.items(), key=lambda item: item[1])
     what = f"status {status}"
     if kind:
         samples = [error for error in errors if error.kind == kind]
