@@ -36,10 +36,10 @@ class StopUser(Exception):
 class User:
     """One virtual user. An instance belongs to one run and is made by it.
 
-    Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections), `grpc` (calls
-    to the target's gRPC server), `ws` (WebSocket sessions), `id` (from 1), `iteration` (from 0), `env` (environment of the
-    run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the run's seed and the id), `tags`
-    (for every sample from now on), `scenario` (name).
+    Attributes: `http` (the client: own connections, own cookies), `graphql` (queries over the same connections, and
+    subscriptions), `grpc` (calls to the target's gRPC server), `ws` (WebSocket sessions), `id` (from 1), `iteration` (from 0),
+    `env` (environment of the run), `setup_data` (what the script's setup returned), `random` (own generator, seeded by the
+    run's seed and the id), `tags` (for every sample from now on), `scenario` (name).
     """
 
     __slots__ = (
