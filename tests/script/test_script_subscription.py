@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import SystemClock
 from loadgate.config.project import parse_project
+from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
 from loadgate.script.performance import Performance
-from loadgate.script.role import Outcome
+from loadgate.script.role import Outcome, Role, interrupt
 from loadgate.script.source import project_script
+from loadgate.script.user import User
 from tests.script.play import errors, rate, tally
 from tests.support.subscriptions import Served, strawberry_server
 
@@ -35,8 +38,14 @@ class Played:
         return dict(errors(self.recorder))
 
 
-def play(steps: str, iterations: int = 1, limit: float = 20.0) -> Played:
-    """One user goes through `steps`."""
+async def to_the_end(role: Role, user: User, recorder: Recorder) -> list[Outcome]:
+    return [await role.iterate(user, 0.0)]
+
+
+def play(
+    steps: str, main: Callable[[Role, User, Recorder], Awaitable[list[Outcome]]] = to_the_end, limit: float = 20.0
+) -> Played:
+    """One user goes through `steps`, as `main` says."""
 
     async def whole() -> Played:
         clock = SystemClock()
@@ -51,9 +60,10 @@ def play(steps: str, iterations: int = 1, limit: float = 20.0) -> Played:
                 performance = Performance(script, recorder=recorder, http=http, clock=clock, env={}, seed=1)
                 role = performance.role()
                 user = role.user(1)
-                outcomes = [await role.iterate(user, 0.0) for _ in range(iterations)]
-                user.close()
-                return Played(recorder, outcomes, server)
+                try:
+                    return Played(recorder, await main(role, user, recorder), server)
+                finally:
+                    user.close()
         finally:
             clock.close()
 
@@ -61,6 +71,9 @@ def play(steps: str, iterations: int = 1, limit: float = 20.0) -> Played:
 
 
 def test_several_events_are_a_list_and_one_is_itself() -> None:
+    async def twice(role: Role, user: User, recorder: Recorder) -> list[Outcome]:
+        return [await role.iterate(user, 0.0) for _ in range(2)]
+
     played = play(
         f"""
         - {COUNT}
@@ -74,7 +87,7 @@ def test_several_events_are_a_list_and_one_is_itself() -> None:
           variables: {{to: "${{last}}"}}
           expect: {{json: {{"$.data.count": 1}}, body_contains: '"count"'}}
         """,
-        iterations=2,
+        twice,
     )
     assert played.outcomes == [Outcome.DONE] * 2
     assert played.errors() == {}
@@ -106,6 +119,24 @@ def test_events_that_do_not_come_in_time_fail_both() -> None:
         ("check", "subscription silence: no errors"): (1, f"no GraphQL reply, 0 of 1 came: {text}"),
     }
     assert rate(played.recorder, "graphql_req_failed") == (1, 1)
+
+
+def test_an_event_that_is_waited_for_when_the_user_is_given_up_is_unanswered() -> None:
+    async def given_up(role: Role, user: User, recorder: Recorder) -> list[Outcome]:
+        task = asyncio.ensure_future(role.iterate(user, 0.0))
+        begun = recorder.counter(BUILTIN["graphql_subscriptions"], {**user.ledger.tags, **tags})
+        while not begun.total:
+            await asyncio.sleep(0.002)
+        user.cut_off(0.0)
+        interrupt(task)
+        await asyncio.wait([task])
+        return []
+
+    tags = {"name": "subscription silence", "proto": "websocket"}
+    played = play("- {graphql: 'subscription { silence }'}", given_up)
+    ((key, (count, text)),) = played.errors().items()
+    assert (key, count) == (("unanswered", "subscription silence"), 1)
+    assert text.endswith("after it was waited for, when its user was given up")
 
 
 @pytest.mark.parametrize(
