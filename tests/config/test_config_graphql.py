@@ -7,7 +7,7 @@ from pathlib import Path
 
 import graphql
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loadgate.config.graphql import GraphqlSpec, part_of
@@ -60,13 +60,19 @@ def test_whatever_stands_in_strings_and_comments_is_no_operation(parts: list[str
 
 
 @given(st.text(st.sampled_from('{}()[]:$@!#"\\ \nquerya1.-,'), max_size=40))
+@example("{}")
 def test_what_graphql_core_takes_is_taken(text: str) -> None:
     try:
         expected = by_graphql_core(text)
     except graphql.GraphQLError:
         document_of(text)  # which never raises
         return
-    if expected:
+    # graphql-core 3.3 takes `{ }` for an operation; by the specification (section 2.4) a selection is not empty
+    if expected and all(
+        node.selection_set.selections
+        for node in graphql.parse(text).definitions
+        if isinstance(node, graphql.OperationDefinitionNode)
+    ):
         assert [(each.kind, each.name) for each in scan(text)] == expected
 
 
