@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,74 +12,11 @@ import uvloop
 from loadgate.clients.base import ErrorKind
 from loadgate.clients.graphql.client import GraphqlClient
 from loadgate.clients.websocket import inbox
-from tests.support.subscriptions import SUBPROTOCOL, client_of
-from tests.support.ws_talk import Peer, RawWs, WsTalk, frame, ws_talk
+from tests.support.subscription_talk import ACK, QUERY, Serve, Server, begun, next_of, silent, with_peer
+from tests.support.subscriptions import client_of
+from tests.support.ws_talk import Peer, RawWs, WsTalk, ws_talk
 
-Serve = Callable[[Peer], Awaitable[None]]
-Main = Callable[[WsTalk, GraphqlClient, RawWs], Awaitable[None]]
-QUERY = "subscription Ticks { ticks }"
 PROTOCOL, CUT, RESET, TIMEOUT = ErrorKind.PROTOCOL, ErrorKind.CUT, ErrorKind.RESET, ErrorKind.TIMEOUT
-ACK = {"type": "connection_ack"}
-
-
-def next_of(id: str, number: int) -> dict[str, Any]:
-    return {"id": id, "type": "next", "payload": {"data": {"ticks": number}}}
-
-
-class Server:
-    """Speaks for one connection as a test tells it to."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-
-    async def accept(self) -> None:
-        await self._peer.say(self._peer.reply(f"Sec-WebSocket-Protocol: {SUBPROTOCOL}"))
-
-    async def acknowledge(self) -> None:
-        await self.accept()
-        assert await self.hear() == {"type": "connection_init"}
-        await self.say(ACK)
-
-    async def hear(self) -> Any:
-        return json.loads((await self._peer.frame())[1])
-
-    async def say(self, *messages: Any) -> None:
-        for message in messages:
-            text = message if isinstance(message, bytes) else json.dumps(message).encode()
-            await self._peer.say(frame(1, text))
-
-    async def close(self, code: int) -> None:
-        await self._peer.say(frame(8, code.to_bytes(2, "big")))
-
-
-def begun(*messages: Any, end: int | str = "") -> Serve:
-    """Says `messages` once it is asked for events, and ends: with a close code, or by closing or resetting."""
-
-    async def serve(peer: Peer) -> None:
-        server = Server(peer)
-        await server.acknowledge()
-        assert (await server.hear())["type"] == "subscribe"
-        await server.say(*messages)
-        if isinstance(end, int):
-            await server.close(end)
-        elif end:
-            peer.close() if end == "close" else peer.reset()
-        await peer.to_the_end()
-
-    return serve
-
-
-def with_peer(main: Main, serve: Serve, **options: Any) -> None:
-    async def run(here: WsTalk) -> None:
-        async with RawWs(serve) as server:
-            await main(here, client_of(here.user(), server.url), server)
-
-    ws_talk(run, **options)
-
-
-async def silent(peer: Peer) -> None:
-    await Server(peer).accept()
-    await peer.to_the_end()
 
 
 async def without_subprotocol(peer: Peer) -> None:
@@ -319,130 +255,6 @@ def test_events_that_nobody_takes_are_dropped_and_said(monkeypatch: pytest.Monke
         assert here.total("graphql_events") == 5
 
     with_peer(main, begun(*(next_of("1", number) for number in range(1, 6))))
-
-
-# -- scenarios that are interrupted, and the end of a load
-
-
-def is_begun(here: WsTalk) -> bool:
-    return here.total("graphql_subscriptions") == 1
-
-
-def is_opening(here: WsTalk) -> bool:
-    return here.total("ws_msgs_sent") == 1 and not is_begun(here)
-
-
-async def until(holds: Callable[[WsTalk], bool], here: WsTalk) -> None:
-    async with asyncio.timeout(5):
-        while not holds(here):
-            await asyncio.sleep(0.002)
-
-
-@pytest.mark.parametrize(("serve", "holds"), [(begun(), is_begun), (silent, is_opening)], ids=["begun", "opening"])
-@pytest.mark.parametrize(("patience", "counted"), [(0.0, {"unanswered": 1}), (60.0, {})])
-@pytest.mark.parametrize("interrupted", [True, False])
-def test_the_end_of_a_load(
-    serve: Serve,
-    holds: Callable[[WsTalk], bool],
-    patience: float,
-    counted: dict[str, int],
-    interrupted: bool,
-) -> None:
-    """With and without the iteration being cancelled first: what waited for long counts, what did not is no sample."""
-
-    async def main(here: WsTalk, server: RawWs) -> None:
-        ws = here.user()
-        user = client_of(ws, server.url)
-
-        async def iteration() -> None:
-            async with user.subscribe(QUERY) as subscription:
-                await subscription.next()
-
-        task = asyncio.create_task(iteration())
-        await until(holds, here)
-        if interrupted:
-            task.cancel()
-            await asyncio.wait([task])
-        ws.cut_off(patience)
-        ws.close()
-        task.cancel()
-        await asyncio.wait([task])
-        assert here.counts("graphql_reqs") == counted
-        assert here.total("ws_messages") == 0
-
-    async def run(here: WsTalk) -> None:
-        async with RawWs(serve) as server:
-            await main(here, server)
-
-    ws_talk(run)
-
-
-def test_who_waits_for_no_event_has_missed_none_when_the_load_ends() -> None:
-    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
-        async with user.subscribe(QUERY) as subscription:
-            assert (await subscription.next()).ok
-            here._users[0].cut_off(0.0)
-        assert (here.counts("graphql_reqs"), here.errors()) == ({"101": 1}, {})
-
-    with_peer(main, begun(next_of("1", 1)))
-
-
-def test_a_user_who_only_listens_has_not_failed_when_the_load_ends() -> None:
-    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
-        ws = here._users[0]
-
-        async def iteration() -> None:
-            async with user.subscribe(QUERY) as subscription:
-                async for _ in subscription:
-                    pass
-
-        task = asyncio.create_task(iteration())
-        await until(is_begun, here)
-        ws.cut_off(0.0)
-        ws.close()
-        await asyncio.wait([task])
-        assert (here.counts("graphql_reqs"), here.errors()) == ({}, {})
-        assert here.total("graphql_subscriptions") == 1
-
-    with_peer(main, begun())
-
-
-def test_a_scenario_that_limits_its_wait_and_goes_on_has_a_failed_exchange() -> None:
-    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
-        for _ in range(2):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.03), user.subscribe(QUERY) as subscription:
-                    await subscription.next()
-        user.subscribe(QUERY)
-        assert here.counts("graphql_reqs") == {"timeout": 2}
-        assert here.errors()["timeout"][1].startswith("given up by the scenario")
-
-    with_peer(main, begun())
-
-
-def test_who_waits_for_a_connection_gets_another_where_its_opening_is_interrupted() -> None:
-    first = True
-
-    async def serve(peer: Peer) -> None:
-        nonlocal first
-        if first:
-            first = False
-            await silent(peer)
-        else:
-            await begun(next_of("1", 1))(peer)
-
-    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
-        async def one() -> Any:
-            async with user.subscribe(QUERY) as subscription:
-                return (await subscription.next()).data
-
-        opening, waiting = asyncio.create_task(one()), asyncio.create_task(one())
-        await until(is_opening, here)
-        opening.cancel()
-        assert await waiting == {"ticks": 1}
-        assert len(server.peers) == 2
-
-    with_peer(main, serve)
 
 
 @pytest.mark.parametrize(
