@@ -59,6 +59,7 @@ def history(first: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_regression_fails_after_fresh_runs_showed_it_again(target: str, history: Path) -> None:
     set_chaos(target, SLOW)
     done = run(target, history, "--baseline", "v1")

@@ -279,6 +279,7 @@ def broken(bench: Bench) -> list[str]:
     return [f"{each.group} {each.key}" for each in bench.record.budgets if each.word is not Word.PASS]
 
 
+@pytest.mark.slow
 def test_a_leak_of_40_megabytes_breaks_the_budget_of_memory(bench: Bench) -> None:
     bench.write()
     assert bench.run().code == 0

@@ -193,6 +193,7 @@ def test_ctrl_c_stops_it_too(target: Started, options: tuple[str, ...]) -> None:
     assert target.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_load_generator_that_is_killed(target: Started) -> None:
     target.write("--leave", profile="vus: 2, duration: 60s")
     process = start("run", "--store", "none", cwd=target.folder)
