@@ -63,7 +63,13 @@ async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str
             capacity = 0.0 if plan.rate is not None else await _capacity(plan, target, program, seed, clock, env, agent)
         stopping = clock.now()
         await program.stop()
-    start = (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0
+    return fitted(plan, capacity, (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0)
+
+
+def fitted(plan: AbPlan, capacity: float, start: float) -> Chosen:
+    """What `plan` says, and for the rest what fits its time, where the base does `capacity` iterations a second and `start` is
+    what starting and stopping an arm takes (s).
+    """
     warmup = WARMUP if plan.warmup is None else plan.warmup
     rate = plan.rate or min(_FASTEST, max(1.0, SHARE * capacity))
     pairs = plan.pairs or PAIRS
