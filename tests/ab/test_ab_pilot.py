@@ -59,14 +59,14 @@ def test_a_service_that_is_slow_to_start_gets_fewer_pairs() -> None:
 
 
 def test_a_length_that_is_given_says_how_many_pairs_fit() -> None:
-    short, long = chosen(length=1.0), chosen(length=6.0)
-    assert (short.pace.length, long.pace.length) == (1.0, 6.0)
+    short, long = chosen(length=1.0), chosen(length=5.0)
+    assert (short.pace.length, long.pace.length) == (1.0, 5.0)
     assert short.pairs > long.pairs
     assert took(short) <= 90.0 and took(long) <= 90.0
 
 
 def test_pairs_that_are_given_say_how_long_each_is() -> None:
-    few, many = chosen(pairs=6), chosen(pairs=20)
+    few, many = chosen(pairs=8), chosen(pairs=20)
     assert few.pace.length > many.pace.length
     assert took(few) == pytest.approx(90.0)
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from loadgate.config.gate import GateSpec
+from loadgate.config.gate import GateSpec, LimitSpec
 from loadgate.judge.pairs import Pair, compare_pairs, confirmed
 from loadgate.record.comparison import Change, Comparison, Learned, Row
 from loadgate.record.result import SeriesName
+from loadgate.record.starts import STARTUP
 from tests.support.results import FAILED, RATE, result
 
 P50 = SeriesName("", "http_req_duration", "p50")
@@ -48,6 +49,18 @@ def test_fewer_requests_a_second_are_worse_but_are_the_plan_s_doing() -> None:
     assert row.change == pytest.approx(-0.2, abs=0.005)
     assert row.low < row.change < row.high
     assert not row.limit.gating
+
+
+@pytest.mark.parametrize(
+    ("series", "gates"),
+    [(STARTUP, False), (RATE, False), (P50, True), (SeriesName("", "target_startup_memory", ""), True)],
+)
+def test_what_gates_unless_the_user_says_otherwise(series: SeriesName, gates: bool) -> None:
+    found = pairs({series: 100.0}, {series: 100.0})
+    assert rows(compare_pairs(found, gate=GateSpec()))[series].limit.gating is gates
+    for said in (True, False):
+        gate = GateSpec(limits=(LimitSpec(series.metric, gating=said), LimitSpec("other", gating=not said)))
+        assert rows(compare_pairs(found, gate=gate))[series].limit.gating is said
 
 
 def test_shares_differ_by_points_and_zero_is_a_share_like_any_other() -> None:

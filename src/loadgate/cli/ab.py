@@ -28,7 +28,7 @@ from loadgate.cli.places import format_option
 )
 @click.option("--ready", metavar="PATH", help="What each arm must answer to be ready. [default: /, with any reply]")
 @click.option("--rate", metavar="RATE", help="Starts over both arms: 200/s. [default: 30 % of what the base can do]")
-@click.option("--pairs", type=click.IntRange(6, 1000), help="Pairs of starts at most. [default: what the time allows]")
+@click.option("--pairs", type=click.IntRange(8, 1000), help="Pairs of starts at most. [default: what the time allows]")
 @click.option("--length", metavar="TIME", help="Time under load of a pair. [default: by the time and the pairs]")
 @click.option("--warmup", metavar="TIME", help="What is left out at the start of each. [default: 1s]")
 @click.option("--time", default="90s", show_default=True, metavar="TIME", help="About how long all pairs may take.")

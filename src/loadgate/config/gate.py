@@ -78,6 +78,10 @@ class LimitSpec:
     floor_is_time: bool = False
     gating: bool | None = None
 
+    def matches(self, step: str, metric: str, text: str) -> bool:
+        """Whether it is about this series."""
+        return fnmatchcase(text, self.pattern) or (not step and self.pattern == metric)
+
     def over(self, limit: Limit, unit: str) -> Limit:
         """`limit` with what is said here."""
         floor = self.floor
@@ -103,7 +107,7 @@ class GateSpec:
         """The limit of a series: what the last one of `limits` that matches its `text` says, over what is usual."""
         found = usual(step, metric, statistic, unit)
         for spec in reversed(self.limits):
-            if fnmatchcase(text, spec.pattern) or (not step and spec.pattern == metric):
+            if spec.matches(step, metric, text):
                 return spec.over(found, unit)
         return found
 

@@ -14,8 +14,8 @@ from statistics import NormalDist
 from typing import Final
 
 _NORMAL: Final = NormalDist()
-FEWEST: Final = 6
-"""Pairs at the first look: of fewer, not even all signs alike would decide anything."""
+FEWEST: Final = 8
+"""Pairs at the first look: of fewer, not even all signs alike would decide one figure of a dozen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from loadgate.judge.paired import ALPHA, Cell, Effect, confirms, judge
 from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Comparison, Learned, Row, Side
 from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.starts import STARTUP
 
 Pair = tuple[Result, Result]
 """What a start of the base and the start of the head beside it left."""
@@ -94,9 +95,13 @@ def _mean_of_steps(figure: Figure, figures: Iterable[Figure]) -> Figure:
 
 
 def _limit(gate: GateSpec, series: SeriesName, like: Figure) -> Limit:
-    """What is planned does not gate: how many requests there are is the schedule's doing."""
-    limit = gate.limit(*series, like.unit, str(series))
-    return replace(limit, gating=False) if series.statistic == "rate" else limit
+    """What gates only where the user says so: how many requests there are, which is the schedule's doing, and start-up."""
+    text = str(series)
+    limit = gate.limit(*series, like.unit, text)
+    if series.statistic != "rate" and series != STARTUP:
+        return limit
+    said = [spec.gating for spec in gate.limits if spec.matches(series.step, series.metric, text)]
+    return replace(limit, gating=any(said))
 
 
 def _harm(base: Figure, head: Figure) -> float:
