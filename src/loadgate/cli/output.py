@@ -115,10 +115,10 @@ class Output:
         return INTERRUPTED_EXIT if run.state is RunState.INTERRUPTED else run.verdict.exit_code
 
 
-def check_summary(path: Path, home: Path = Path()) -> None:
-    """Raise LoadgateError where `path`, as given in the folder `home`, cannot be written, before there is anything to lose."""
+def check_summary(path: Path, home: Path = Path(), *, option: str = "--summary") -> None:
+    """Raise LoadgateError where `path`, as given with `option` in the folder `home`, cannot be written, before there is anything to lose."""
     place = home / path
-    hint = "give a file for --summary"
+    hint = f"give a file for {option}"
     if place.is_dir():
         raise LoadgateError(f"cannot write {path}: it is a folder", hint)
     if not place.parent.is_dir():
@@ -146,9 +146,7 @@ def invalid(run: Run, reason: str) -> Run:
 
 def _without(run: Run, reason: str) -> Run:
     """`run` when something that was to be left of it is not there: that is no pass."""
-    verdict = run.verdict
-    word = verdict.word if verdict.word in (Word.FAIL, Word.INVALID) else Word.INVALID
-    return replace(run, verdict=Verdict(word, (*verdict.reasons, reason.partition("\n")[0]), verdict.strict))
+    return replace(run, verdict=run.verdict.lacking(reason.partition("\n")[0]))
 
 
 def print_summary(run: Run, files: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:

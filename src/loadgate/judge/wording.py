@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from loadgate.config.gate import TIMES
 from loadgate.measure.metric import BUILTIN
+from loadgate.record.comparison import Row
 from loadgate.record.verdict import ThresholdResult
 from loadgate.units import (
     format_bytes,
@@ -72,7 +73,10 @@ def _missing(result: ThresholdResult) -> str:
 def amount_text(value: float, unit: str) -> str:
     """A figure with its unit; `unit` as in `record.result.Figure`."""
     if unit in TIMES:
-        return format_ms(value * TIMES[unit])
+        milliseconds = value * TIMES[unit]
+        if 0.000995 <= abs(milliseconds) < 0.9995:  # three digits, of which two would be left in ms
+            return f"{format_number(milliseconds * 1e3)} us"
+        return format_ms(milliseconds)
     if unit == "share":
         return format_share(value)
     if unit == "1/s":
@@ -106,6 +110,16 @@ def change_text(change: float, *, share: bool = False) -> str:
         return "n/a" if math.isnan(change) else f"{'+' if change > 0.0 else '-'}inf"
     size = f"{change * 100.0:+.2f}" if abs(change) < 0.0995 else f"{change * 100.0:+,.1f}"
     return f"{size} pt" if share else f"{size} %"
+
+
+def margin_text(row: Row) -> str:
+    """From which change on a figure counts as worse: its relative limit, or its floor where that is more: "5 %", "100 us"."""
+    limit = row.limit
+    if row.share:
+        return f"{max(limit.change, limit.floor) * 100.0:g} pt"
+    if row.base > 0.0 and limit.floor > limit.change * row.base:
+        return amount_text(limit.floor, row.unit)
+    return f"{limit.change * 100.0:g} %"
 
 
 def listed(names: Sequence[str], most: int) -> str:

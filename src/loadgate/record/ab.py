@@ -55,10 +55,32 @@ class AbRecord:
     comparison: Comparison | None
     verdict: Verdict
     state: RunState = RunState.COMPLETE
+    arms: tuple[str, str] = ("", "")
+    """The commands or URLs of base and head, without secrets."""
+
+    @property
+    def evidence(self) -> int:
+        """Pairs that count, fresh ones aside."""
+        return sum(not pair.faults for pair in self.pairs) - self.confirming
 
     @property
     def exit_code(self) -> int:
         return INTERRUPTED_EXIT if self.state is RunState.INTERRUPTED else self.verdict.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class AbProgress:
+    """Where a test stands when a pair begins: number `pair` of up to `most`; where `confirming`, of the fresh ones.
+
+    `left` is how long it takes at most from here on (s), without what there is to confirm. `comparison` is of the pairs so far,
+    with nothing decided; None before the first.
+    """
+
+    pair: int
+    most: int
+    confirming: bool
+    left: float
+    comparison: Comparison | None
 
 
 def encode_ab(record: AbRecord) -> bytes:
@@ -73,6 +95,8 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "version": VERSION,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.started)),
         "command": record.command,
+        "base": record.arms[0],
+        "head": record.arms[1],
         "environment": asdict(record.environment),
         "seed": record.seed,
         "rate": record.rate,

@@ -45,6 +45,11 @@ class Verdict:
     strict: bool = False
     """Whether an answer that is not sure is an error."""
 
+    def lacking(self, reason: str) -> Verdict:
+        """The same where something that was to be left behind is not there: that is no pass."""
+        word = self.word if self.word in (Word.FAIL, Word.INVALID) else Word.INVALID
+        return Verdict(word, (*self.reasons, reason), self.strict)
+
     @property
     def exit_code(self) -> int:
         unsettled = self.word in (Word.UNSURE, Word.NO_BASELINE)
