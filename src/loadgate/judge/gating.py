@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from loadgate.judge.wording import amount_text, change_text, listed
-from loadgate.record.comparison import Change, Comparison, Row
+from loadgate.record.comparison import Change, Comparison, Learned, Row
 from loadgate.record.verdict import Verdict, Word
 
 NAMED: Final = 3
@@ -94,12 +94,18 @@ def _moved(row: Row) -> str:
 
 
 def _advice(unsure: Sequence[Row]) -> str:
-    """How large a change these runs could have found, in the figure that is known least."""
+    """How large a change could have been found, in the figure that is known least; of pairs, how many more it would take."""
     row = unsure[0]
     if math.isnan(row.detectable):
         return "there were too few samples"
     size = f"{float(f'{row.detectable * 100:.2g}'):,g} {'points' if row.share else '%'}"
-    return f"a change of {size} in {row.series.words} is the smallest these runs could find"
+    paired = row.noise is Learned.PAIRS
+    these = f"{row.noise_runs} pairs" if paired else "runs"
+    advice = f"a change of {size} in {row.series.words} is the smallest these {these} could find"
+    more = max(each.missing_runs for each in unsure)
+    if paired and more:
+        advice += f", and about {more:,} more {'pair' if more == 1 else 'pairs'} would probably decide"
+    return advice
 
 
 def _names(rows: Sequence[Row]) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from loadgate.judge.wording import amount_text, change_text
+from loadgate.judge.wording import amount_text, change_text, margin_text
 from loadgate.record.comparison import Change, Comparison, Learned, Row
 from loadgate.report.style import Ink, Line, flow, left, wrap
 from loadgate.report.table import Align, Column, lay_out
@@ -29,8 +29,12 @@ def comparison_lines(comparison: Comparison, width: int, *, every: bool = False)
     """The section "compared with". `every`: all rows, those that stayed the same and those that do not gate too."""
     lines = _head(comparison, width)
     rows = [row for word in MARKS for row in _sorted(comparison, word, every=every)]
-    lines += lay_out(_columns(rows), width) if rows else []
-    return lines
+    return lines + row_lines(rows, width)
+
+
+def row_lines(rows: Sequence[Row], width: int) -> list[Line]:
+    """The table of `rows`; no line where there is none."""
+    return lay_out(_columns(rows), width) if rows else []
 
 
 def _head(comparison: Comparison, width: int) -> list[Line]:
@@ -41,14 +45,15 @@ def _head(comparison: Comparison, width: int) -> list[Line]:
     informing = sum(not row.limit.gating for row in comparison.rows)
     if informing:
         counts.append(f"{informing} that do not gate")
-    lines = _labelled("compared", flow([piece for piece in pieces if piece], width - 14), Ink.PLAIN)
-    lines += _labelled("", flow([", ".join(counts)], width - 14), Ink.BOLD)
+    lines = labelled("compared", flow([piece for piece in pieces if piece], width - 14), Ink.PLAIN)
+    lines += labelled("", flow([", ".join(counts)], width - 14), Ink.BOLD)
     for text in (*comparison.mismatches, *comparison.notes):
-        lines += _labelled("", wrap(text, width - 14), Ink.PLAIN)
+        lines += labelled("", wrap(text, width - 14), Ink.PLAIN)
     return lines
 
 
-def _labelled(label: str, rows: Sequence[str], ink: Ink) -> list[Line]:
+def labelled(label: str, rows: Sequence[str], ink: Ink) -> list[Line]:
+    """`rows` as lines, the first behind its label."""
     return [[("  " + left(label if not number else "", 12), Ink.FAINT), (row, ink)] for number, row in enumerate(rows)]
 
 
@@ -86,16 +91,17 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
         Column("", [MARKS[row.word][0] for row in rows], inks=inks),
         Column("step", [row.series.step for row in rows], least=12),
         Column("figure", [str(row.series._replace(step="")) for row in rows], least=21),
-        Column("base", [_amount(row, row.base) for row in rows], Align.RIGHT, drop=1),
-        Column("head", [_amount(row, row.head) for row in rows], Align.RIGHT),
-        Column("change", [_change(row) for row in rows], Align.RIGHT, inks=inks),
-        Column("95 % interval", [_interval(row) for row in rows], Align.RIGHT),
+        Column("base", [amount_cell(row, row.base) for row in rows], Align.RIGHT, drop=1),
+        Column("head", [amount_cell(row, row.head) for row in rows], Align.RIGHT),
+        Column("change", [change_cell(row) for row in rows], Align.RIGHT, inks=inks),
+        Column("95 % interval", [interval_cell(row) for row in rows], Align.RIGHT),
         Column("could find", [_detectable(row) for row in rows], Align.RIGHT, drop=3, ink=Ink.FAINT),
-        Column("limit", [_limit(row) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
+        Column("limit", [limit_cell(row) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
     ]
 
 
-def _amount(row: Row, value: float) -> str:
+def amount_cell(row: Row, value: float) -> str:
+    """`value`, which is the base or the head of `row`."""
     if math.isnan(value):
         return "-"
     counts = row.base_counts if value is row.base else row.head_counts
@@ -104,11 +110,11 @@ def _amount(row: Row, value: float) -> str:
     return amount_text(value, row.unit)
 
 
-def _change(row: Row) -> str:
+def change_cell(row: Row) -> str:
     return "" if math.isnan(row.change) else change_text(row.change, share=row.share)
 
 
-def _interval(row: Row) -> str:
+def interval_cell(row: Row) -> str:
     if math.isnan(row.low) or math.isinf(row.low):
         return ""
     low, high = (change_text(bound, share=row.share) for bound in (row.low, row.high))
@@ -121,6 +127,5 @@ def _detectable(row: Row) -> str:
     return change_text(row.detectable, share=row.share).removeprefix("+")
 
 
-def _limit(row: Row) -> str:
-    text = change_text(row.limit.change, share=row.share).removeprefix("+").replace(".00", "").replace(".0 ", " ")
-    return text if row.limit.gating else "none"
+def limit_cell(row: Row) -> str:
+    return margin_text(row) if row.limit.gating else "none"
