@@ -20,11 +20,12 @@ from loadgate.ab.plan import AbPlan
 from loadgate.clock import SystemClock
 from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Interrupted, Signals
-from loadgate.judge.gating import decide_gate
+from loadgate.judge.gating import NAMED, decide_gate
 from loadgate.judge.looks import planned_looks
 from loadgate.judge.paired import CONFIRMING
 from loadgate.judge.pairs import Pair, compare_pairs, confirmed
-from loadgate.record.ab import AbRecord, PairRecord, encode_ab
+from loadgate.judge.wording import change_text, listed
+from loadgate.record.ab import AbProgress, AbRecord, PairRecord, encode_ab
 from loadgate.record.comparison import Change, Comparison
 from loadgate.record.environment import read_environment
 from loadgate.record.file import RecordFile
@@ -40,13 +41,14 @@ FAULTY: Final = 3
 
 @dataclass(slots=True)
 class Job:
-    """Runs `plan` once. `say` is told how it goes; `file` gets the record."""
+    """Runs `plan` once. `say` is told how it goes, `watch` where it stands as each pair begins; `file` gets the record."""
 
     plan: AbPlan
     file: RecordFile
     env: Mapping[str, str]
     command: str
     say: Callable[[str], None]
+    watch: Callable[[AbProgress], None] = lambda progress: None
     strict: bool = False
     _unsaved: str = ""
     """Why the record is not on the disk, if it is not."""
@@ -57,6 +59,7 @@ class Job:
     _fresh: list[Measured] = field(default_factory=list)
     _faulty: list[Measured] = field(default_factory=list)
     _interrupted: bool = False
+    _confirming: bool = False
 
     def run(self) -> AbRecord:
         """The record, judged. Raises LoadgateError where no pair could be measured."""
@@ -100,6 +103,7 @@ class Job:
             while len(self._faulty) < FAULTY and not self._interrupted:
                 number = len(self._measured) + len(self._fresh) + len(self._faulty) + 1
                 signals.then_end()
+                self.watch(self._progress())
                 try:
                     found = await measure_pair(
                         self.plan,
@@ -145,6 +149,7 @@ class Job:
         if not worse:
             return comparison
         self.say(f"{len(worse)} of them worse: {CONFIRMING} fresh pairs to confirm it")
+        self._confirming = True
         while len(self._fresh) < CONFIRMING:
             found = await another()
             if found is None:
@@ -153,8 +158,16 @@ class Job:
         fresh = [_pair(one) for one in self._fresh]
         lost = {row.series for row in worse if not confirmed(row.series, fresh)}
         rows = tuple(replace(row, word=Change.UNSURE) if row.series in lost else row for row in comparison.rows)
-        what = f"{len(worse) - len(lost)} of {len(worse)} figures that looked worse were so in {len(fresh)} fresh pairs, too"
+        what = f"{len(worse) - len(lost)} of {len(worse)} that looked worse confirmed by {len(fresh)} fresh pairs"
         return replace(comparison, rows=rows, notes=(*comparison.notes, what))
+
+    def _progress(self) -> AbProgress:
+        assert self._chosen is not None
+        pace = self._chosen.pace
+        done, most = (len(self._fresh), CONFIRMING) if self._confirming else (len(self._measured), self._chosen.pairs)
+        left = (most - done) * (2.0 * self._chosen.start + pace.warmup + pace.length)
+        comparison = self._compare() if self._measured else None
+        return AbProgress(done + 1, most, self._confirming, left, comparison)
 
     def _unmeasured(self, number: int, fault: str) -> Measured:
         """A pair that did not come to be."""
@@ -162,10 +175,7 @@ class Job:
 
     def _compare(self, alpha: float = 0.0) -> Comparison:
         """Base and head by the pairs so far, of which there is one at least. With an `alpha` of 0 nothing is decided."""
-        names = (self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words)
-        comparison = compare_pairs(
-            [_pair(one) for one in self._measured], gate=self.plan.gate, alpha=alpha, names=names
-        )
+        comparison = compare_pairs([_pair(one) for one in self._measured], gate=self.plan.gate, alpha=alpha)
         if self.plan.restarts:
             return comparison
         return replace(comparison, notes=("it speaks of these two processes only: nothing was started afresh",))
@@ -191,6 +201,7 @@ class Job:
             comparison=comparison,
             verdict=self._verdict(comparison, state),
             state=state,
+            arms=(self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words),
         )
 
     def _verdict(self, comparison: Comparison | None, state: RunState) -> Verdict:
@@ -234,5 +245,11 @@ def _pair_record(measured: Measured) -> PairRecord:
 
 
 def _standing(comparison: Comparison) -> str:
-    counts = [f"{len(found)} {word}" for word in Change if (found := comparison.having(word))]
-    return ", ".join(counts) or "nothing that gates"
+    """How many figures have which word, those that are not the same by name."""
+    told = []
+    for word in Change:
+        found = comparison.having(word)
+        names = [f"{row.series.words} {change_text(row.change, share=row.share)}" for row in found]
+        named = f" ({listed(names, NAMED)})" if word is not Change.SAME else ""
+        told += [f"{len(found)} {word}{named}"] if found else []
+    return ", ".join(told) or "nothing that gates"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from loadgate.cli.places import format_option
+from loadgate.errors import LoadgateError
+
+if TYPE_CHECKING:
+    from loadgate.record.ab import AbRecord
 
 
 @click.command()
@@ -45,6 +51,8 @@ from loadgate.cli.places import format_option
 )
 @click.option("--all", "every", is_flag=True, help="Show every figure, those that stayed the same too.")
 @click.option("--strict", is_flag=True, help="Leave with 4 where the answer is not sure.")
+@click.option("--markdown", type=Path, metavar="FILE", help="Write the result for a comment on a pull request.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the verdict and nothing else.")
 @format_option
 def ab(
     what: str | None,
@@ -62,6 +70,8 @@ def ab(
     out: Path,
     every: bool,
     strict: bool,
+    markdown: Path | None,
+    quiet: bool,
     form: str,
 ) -> int:
     """Say whether HEAD is worse than BASE, on this one machine, and how sure that is.
@@ -72,8 +82,8 @@ def ab(
     """
     from loadgate.ab.job import NAME, Job
     from loadgate.ab.plan import AbFlags, make_ab_plan
-    from loadgate.cli.listing import print_comparison
-    from loadgate.cli.output import recorded_command
+    from loadgate.cli.ab_view import AbView
+    from loadgate.cli.output import check_summary, recorded_command
     from loadgate.plan import working_folder
     from loadgate.record.file import RecordFile
 
@@ -93,11 +103,42 @@ def ab(
     )
     home = working_folder()  # a script may change it
     plan = make_ab_plan(flags, os.environ)
-    record = Job(plan, RecordFile(home / out, NAME), os.environ, recorded_command(), _say, strict).run()
-    if record.comparison is not None:
-        print_comparison(record.comparison, record.verdict, form=form, every=every, exit_code=record.exit_code)
+    if markdown is not None:
+        check_summary(markdown, home, option="--markdown")
+        if os.path.realpath(home / markdown) == os.path.realpath(home / out / NAME):
+            raise LoadgateError(f"--markdown {markdown} is where the record goes", "give it another name")
+    view = AbView(sys.stderr, quiet=quiet)
+    try:
+        job = Job(plan, RecordFile(home / out, NAME), os.environ, recorded_command(), view.say, view.watch, strict)
+        record = job.run()
+    finally:
+        view.close()
+    if markdown is not None:
+        record = _written(record, home / markdown)
+    _print(record, form, every=every, quiet=quiet)
     return record.exit_code
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _written(record: AbRecord, path: Path) -> AbRecord:
+    """`record`, once it is in Markdown at `path`; where that cannot be, as one that says so."""
+    from loadgate.record.file import write_atomically
+    from loadgate.report.ab import ab_page
+    from loadgate.report.ab_markdown import ab_markdown
+
+    try:
+        write_atomically(path, ab_markdown(record, ab_page(record)).encode("utf-8", "replace"))
+    except LoadgateError as error:
+        return replace(record, verdict=record.verdict.lacking(error.message))
+    return record
+
+
+def _print(record: AbRecord, form: str, *, every: bool, quiet: bool) -> None:
+    from loadgate.cli.page import page_width, print_json, print_lines
+    from loadgate.record.ab import ab_form
+    from loadgate.report.ab import ab_lines, ab_page, ab_verdict_lines
+
+    if form == "json":
+        print_json(ab_form(record))
+        return
+    page, width = ab_page(record), page_width(sys.stdout)
+    print_lines(ab_verdict_lines(page, width) if quiet else ab_lines(page, width, every=every))

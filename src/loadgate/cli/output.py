@@ -116,7 +116,9 @@ class Output:
 
 
 def check_summary(path: Path, home: Path = Path(), *, option: str = "--summary") -> None:
-    """Raise LoadgateError where `path`, as given with `option` in the folder `home`, cannot be written, before there is anything to lose."""
+    """Raise LoadgateError where `path`, as given with `option` in the folder `home`, cannot be written: before there
+    is anything to lose.
+    """
     place = home / path
     hint = f"give a file for {option}"
     if place.is_dir():

@@ -108,6 +108,7 @@ def change_text(change: float, *, share: bool = False) -> str:
     """A change with its sign: "+12.3 %", of a share in points: "+0.40 pt"."""
     if not math.isfinite(change):
         return "n/a" if math.isnan(change) else f"{'+' if change > 0.0 else '-'}inf"
+    change += 0.0  # -0.0 is no loss
     size = f"{change * 100.0:+.2f}" if abs(change) < 0.0995 else f"{change * 100.0:+,.1f}"
     return f"{size} pt" if share else f"{size} %"
 

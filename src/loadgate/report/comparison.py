@@ -90,13 +90,13 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     return [
         Column("", [MARKS[row.word][0] for row in rows], inks=inks),
         Column("step", [row.series.step for row in rows], least=12),
-        Column("figure", [str(row.series._replace(step="")) for row in rows], least=21),
-        Column("base", [amount_cell(row, row.base) for row in rows], Align.RIGHT, drop=1),
-        Column("head", [amount_cell(row, row.head) for row in rows], Align.RIGHT),
+        Column("figure", [str(row.series._replace(step="")) for row in rows], least=18),
+        Column("base", [amount_cell(row, row.base) for row in rows], Align.RIGHT, drop=2),
+        Column("head", [amount_cell(row, row.head) for row in rows], Align.RIGHT, drop=1),
         Column("change", [change_cell(row) for row in rows], Align.RIGHT, inks=inks),
         Column("95 % interval", [interval_cell(row) for row in rows], Align.RIGHT),
-        Column("could find", [_detectable(row) for row in rows], Align.RIGHT, drop=3, ink=Ink.FAINT),
-        Column("limit", [limit_cell(row) for row in rows], Align.RIGHT, drop=2, ink=Ink.FAINT),
+        Column("could find", [_detectable(row) for row in rows], Align.RIGHT, drop=4, ink=Ink.FAINT),
+        Column("limit", [limit_cell(row) for row in rows], Align.RIGHT, drop=3, ink=Ink.FAINT),
     ]
 
 
