@@ -15,7 +15,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class AbView:
-    """Says nothing where `quiet`. On a terminal it never waits: what stays is written with the next line then."""
+    """Says nothing where `quiet`. On a terminal it never waits for the stream: what stays is written as a pair begins."""
 
     def __init__(self, stream: TextIO, *, quiet: bool) -> None:
         self._stream = stream
@@ -34,7 +34,6 @@ class AbView:
             self._stream.flush()
         else:
             self._staying.append(clean(text))
-            self._draw()
 
     def watch(self, progress: AbProgress) -> None:
         """Show where the test stands; only on a terminal, others get what is said at the looks."""
