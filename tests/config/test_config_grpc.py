@@ -104,6 +104,8 @@ def test_a_step() -> None:
         ("{grpc: S/M, message: text}", "`message` in step `S/M` must be a mapping of fields to values"),
         ("{grpc: S/M, headers: {a: b}}", "`headers` cannot be used in step `S/M`, which is a gRPC call"),
         ("{grpc: S/M, auth: {bearer: b}}", "`auth` cannot be used in step `S/M`, which is a gRPC call"),
+        ("{grpc: S/M, timeout: 1000000h}", "`timeout` in step `S/M` must be at most 24h"),
+        ("{grpc: S/M, expect: {status: []}}", "`status` in `expect` in step `S/M` must be one or a list of them"),
         ("{grpc: S/M, expect: {status: 200}}", "`status` in `expect` in step `S/M` must be a status of gRPC"),
         ("{grpc: S/M, expect: {status: NOTFOUND}}", "`status` in `expect` in step `S/M` must be a status of gRPC"),
         ("{grpc: S/M, get: /}", "a step does one thing, but this one has `get` and `grpc`"),

@@ -110,6 +110,12 @@ def test_only_a_path_needs_a_target(written: str, needs: bool) -> None:
     ("text", "message"),
     [
         ("{ws: chat, steps: [{ask: x}]}", "`ws` in step `WS chat` must be a path, or a URL with ws:// or wss://"),
+        ("{ws: /ws, timeout: 25h, steps: [{ask: x}]}", "`timeout` in step `WS /ws` must be at most 24h"),
+        ("{ws: /ws, subprotocols: [], steps: [{ask: x}]}", "`subprotocols` in step `WS /ws` must be one or a list"),
+        (
+            "{ws: /ws, expect: {close_code: []}, steps: [{ask: x}]}",
+            "`close_code` in `expect` in step `WS /ws` must be one",
+        ),
         ("{ws: 'ftp://h/', steps: [{ask: x}]}", "`ws` in step `WS ftp://h/` must be a path, or a URL with ws://"),
         ("{ws: /ws}", "`steps` is missing in step `WS /ws`"),
         ("{ws: /ws, steps: []}", "`steps` in step `WS /ws` must be a list of at least one step"),
@@ -153,6 +159,20 @@ def test_a_mistake_is_told_in_its_place(text: str, message: str) -> None:
     found = problems(f"[{text}]")
     assert any(problem.message.startswith(message) for problem in found), found
     assert all(problem.span is not None for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("url", "label"),
+    [
+        ("ws://", "`ws://` has no host"),
+        ("ws://h:99999/", "`ws://h:99999` is not a URL"),
+        ("wss://u:pw@h:x/a?b=c", "`wss://u:***@h:x` is not a URL"),
+        ("ws://${x}:y/", ""),
+    ],
+)
+def test_a_server_that_cannot_be_is_found_before_load(url: str, label: str) -> None:
+    found = problems(f"[{{ws: '{url}', steps: [{{ask: x}}]}}]")
+    assert [problem.label for problem in found if "wss://" in problem.message] == ([label] if label else [])
 
 
 def test_what_a_step_captures_is_known_behind_it_and_not_before() -> None:

@@ -102,7 +102,7 @@ def read_content(own: Fields) -> Content:
 
 def read_status(node: Node, place: Place) -> frozenset[int]:
     """A status, a class such as "2xx", or a list of both, as the set of statuses."""
-    return frozenset().union(*fields.one_or_more(_status)(node, place))
+    return frozenset().union(*fields.some(_status)(node, place))
 
 
 def read_captures(node: Node, place: Place) -> tuple[CaptureSpec, ...]:

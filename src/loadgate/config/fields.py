@@ -25,6 +25,9 @@ from loadgate.units import UnitError, parse_duration
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
+LONGEST_TIMEOUT: Final = 86_400.0
+"""Seconds."""
+
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)(\}?)")
 
 
@@ -209,6 +212,14 @@ def positive(read: Reader[float]) -> Reader[float]:
     return checked
 
 
+def timeout(node: Node, place: Place) -> float:
+    """Seconds, more than 0 and at most a day: no client waits longer."""
+    value = positive(duration)(node, place)
+    if value > LONGEST_TIMEOUT:
+        raise place.refuse(node, "at most 24h", "too long")
+    return value
+
+
 def choice(kind: type[E]) -> Reader[E]:
     """A reader of the members of `kind`, by value."""
 
@@ -251,6 +262,17 @@ def one_or_more(read: Reader[T]) -> Reader[tuple[T, ...]]:
 
     def read_all(node: Node, place: Place) -> tuple[T, ...]:
         return _gathered(node.items if isinstance(node, Listing) else (node,), read, place)
+
+    return read_all
+
+
+def some(read: Reader[T]) -> Reader[tuple[T, ...]]:
+    """As `one_or_more`, where an empty list would be met by nothing."""
+
+    def read_all(node: Node, place: Place) -> tuple[T, ...]:
+        if isinstance(node, Listing) and not node.items:
+            raise place.refuse(node, "one or a list of them", "the list is empty: leave it out to expect nothing")
+        return one_or_more(read)(node, place)
 
     return read_all
 

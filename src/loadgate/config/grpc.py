@@ -58,7 +58,7 @@ def read_grpc(node: Node, place: Place) -> GrpcSpec | None:
         own.take("proto_path", fields.one_or_more(_folder), ()),
         own.take("reflection", fields.flag, "proto" not in own),
         own.take("metadata", fields.mapping(fields.plain), {}),
-        own.take("timeout", fields.positive(fields.duration), None),
+        own.take("timeout", fields.timeout, None),
         own.take("shared", fields.flag, False),
         own.span,
     )

@@ -110,7 +110,7 @@ def read_ready(node: Node, place: Place) -> ReadySpec:
     own = Fields(node, place, "in `ready` in `target`")
     spec = ReadySpec(
         path=own.take("path", _path, ""),
-        statuses=own.take("status", fields.one_or_more(_status), ()),
+        statuses=own.take("status", fields.some(_status), ()),
         within=own.take("within", fields.positive(fields.duration), WITHIN),
     )
     own.done()

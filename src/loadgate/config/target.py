@@ -121,7 +121,7 @@ def read_target(node: Node, place: Place) -> TargetSpec:
         headers=own.take("headers", headers(fields.plain), {}),
         auth=own.take("auth", auth(fields.plain), None),
         tls=own.take("tls", _tls, TlsSpec()),
-        timeout=own.take("timeout", fields.positive(fields.duration), TIMEOUT),
+        timeout=own.take("timeout", fields.timeout, TIMEOUT),
         connect_timeout=own.take("connect_timeout", fields.positive(fields.duration), CONNECT_TIMEOUT),
         redirects=own.take("redirects", fields.whole(0), REDIRECTS),
         start=own.take("start", read_start, None),
@@ -200,7 +200,8 @@ def url_mistake(url: str) -> tuple[str, str] | None:
         if not separator:
             return "has no scheme", f"did you mean http://{redact_url(f'http://{url}')[7:]}?"
         likely = nearest(scheme, SCHEMES)
-        return f"has the scheme `{scheme}`", (f"did you mean `{likely}`?" if likely else f"can be {', '.join(SCHEMES)}")
+        known = ", ".join((*SCHEMES, "ws", "wss", "grpc", "grpcs"))
+        return f"has the scheme `{scheme}`", f"did you mean `{likely}`?" if likely else f"can be {known}"
     if "?" in rest or "#" in rest:
         return "has a query or fragment", "a base URL ends with its path; steps add the query"
     try:

@@ -68,7 +68,7 @@ def read_common(own: Fields, name: str) -> Common:
         span=own.node.span,
         headers=own.take("headers", headers(template), {}),
         auth=own.take("auth", auth(template), None),
-        timeout=own.take("timeout", fields.positive(fields.duration), None),
+        timeout=own.take("timeout", fields.timeout, None),
         captures=own.take("capture", read_captures, ()),
         tags=own.take("tags", fields.mapping(fields.plain), {}),
         think=own.take("think", read_think, None),

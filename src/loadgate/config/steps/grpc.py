@@ -95,7 +95,7 @@ def read_grpc_step(key: str, own: Fields) -> GrpcStep:
 
 def read_grpc_status(node: Node, place: Place) -> frozenset[int]:
     """A name of a status in any case, its number, or a list of them, as the set of numbers."""
-    return frozenset(fields.one_or_more(_status)(node, place))
+    return frozenset(fields.some(_status)(node, place))
 
 
 def _method(node: Node, place: Place) -> str:

@@ -18,9 +18,9 @@ from loadgate.config.expect import ExpectSpec, read_content
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Listing, Node, Scalar, Table
 from loadgate.config.steps.exchange import ExchangeStep, read_common, refuse, refuse_captured_headers
-from loadgate.config.target import HEADER_NAME
+from loadgate.config.target import HEADER_NAME, url_mistake
 from loadgate.config.template import Template, json_template, template
-from loadgate.config.websocket import is_of_handshake
+from loadgate.config.websocket import http_url, is_of_handshake
 from loadgate.errors import Problem, Span, redact_url
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CLOSE_CODES: Final = (1000, 4999)
 """What a server may close with: RFC 6455 section 7.4."""
 
+_SERVER: Final = re.compile(r"[a-z+]+://[^/?#]*", re.IGNORECASE)
 _URL_START: Final = re.compile(r"/|\$\{|(?:wss?|https?|ws\+unix|http\+unix)://", re.IGNORECASE)
 
 
@@ -165,11 +166,14 @@ def read_ws_url(node: Node, place: Place) -> Template:
         raise place.refuse(node, "a path, or a URL with ws:// or wss://", advice)
     if any(character < " " or character == "\x7f" for character in url.text):
         raise place.refuse(node, "a path, or a URL with ws:// or wss://", "a control character is not allowed")
+    server = _SERVER.match(url.text)
+    if server is not None and "${" not in server[0] and (wrong := url_mistake(http_url(server[0]))) is not None:
+        raise place.refuse(node, "a path, or a URL with ws:// or wss://", f"`{redact_url(server[0])}` {wrong[0]}")
     return url
 
 
 def _subprotocols(node: Node, place: Place) -> tuple[str, ...]:
-    names = fields.one_or_more(_subprotocol)(node, place)
+    names = fields.some(_subprotocol)(node, place)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise place.refuse(node, "a list of different names", f"{twice} is there twice")
@@ -220,7 +224,7 @@ def _pong_expect(node: Node, place: Place) -> ExpectSpec:
 
 def _session_expect(node: Node, place: Place) -> SessionExpect:
     own = Fields(node, place, f"in {place.what}")
-    codes = own.take("close_code", fields.one_or_more(_close_code), None)
+    codes = own.take("close_code", fields.some(_close_code), None)
     spec = SessionExpect(
         max_duration=own.take("max_duration", fields.positive(fields.duration), None),
         subprotocol=own.take("subprotocol", _subprotocol, None),
