@@ -284,3 +284,26 @@ def test_runs_without_grpc_do_not_import_it(tmp_path: Path) -> None:
     code += "every_plan(Path('loadgate.yml'), os.environ)\n"
     code += "sys.exit('google.protobuf' in sys.modules or 'loadgate.clients.grpc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), timeout=30).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "schema", "left"),
+    [
+        (
+            "reflection: true",
+            "introspect",
+            ["methods and messages of gRPC calls", "GraphQL queries against the schema"],
+        ),
+        (f"proto: {GREETER}", "", []),
+    ],
+)
+def test_check_says_what_only_the_target_could_tell(tmp_path: Path, how: str, schema: str, left: list[str]) -> None:
+    graphql = f", graphql: {{schema: {schema}}}" if schema else ""
+    (tmp_path / "loadgate.yml").write_text(
+        f"target: {{url: 'http://127.0.0.1:1', grpc: {{url: '127.0.0.1:1', {how}}}{graphql}}}\n"
+        "scenarios: {s: {steps: [{grpc: test.greeter.Greeter/SayHello}, {graphql: '{a}'}]}}\n"
+    )
+    done = loadgate("check", cwd=tmp_path)
+    assert done.code == 0, done.err
+    said = [line.strip() for line in done.out.splitlines() if "not checked" in line]
+    assert said == [f"not checked here: {what}, for which the target would have to be asked" for what in left]

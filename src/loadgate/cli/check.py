@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from loadgate.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from loadgate.config.project import Project
+    from loadgate.plan import Plan
 
 
 @click.command()
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 def check(files: tuple[Path, ...]) -> None:
     """Validate project files and scripts exactly as run would, and say what is in them.
 
-    Without FILE: loadgate.yml. Nothing is sent.
+    Without FILE: loadgate.yml. Nothing is sent: what only the target can tell (gRPC methods by reflection, a GraphQL schema by
+    introspection) is checked when a run begins, and said to be so here.
     """
     from loadgate.config.project import CONFIG_NAME
     from loadgate.plan import every_plan, project_plans, read_project
@@ -41,10 +44,21 @@ def check(files: tuple[Path, ...]) -> None:
             if budgets:
                 told += f", {budgets} budget{'' if budgets == 1 else 's'}"
             click.echo(f"    {plan.profile.name}: {loads}; {told}")
+        for left in _left_to_run(plans[0]):
+            click.echo(f"    not checked here: {left}, for which the target would have to be asked")
         if project is not None:
             problems += _bench(project)
     if problems:
         raise ConfigError(problems)
+
+
+def _left_to_run(plan: Plan) -> Iterator[str]:
+    """What is checked before load, but not without the target."""
+    script, target = plan.script, plan.target
+    if script.calls and script.schema is None and target.grpc is not None and target.grpc.reflection:
+        yield "methods and messages of gRPC calls"
+    if script.queries and target.graphql.introspect:
+        yield "GraphQL queries against the schema"
 
 
 def _bench(project: Project) -> list[Problem]:
