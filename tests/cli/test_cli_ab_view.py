@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,12 @@ def test_a_terminal_has_one_line_kept_current_below_those_that_stay(monkeypatch:
 
 
 def _read(descriptor: int, end: str) -> str:
-    """What is written there up to `end`. A writer that never gets so far is ended by the suite's own limit."""
+    """What is written there up to `end`."""
     text = ""
     while not text.endswith(end):
+        assert select.select([descriptor], [], [], 5.0)[0], (
+            f"nothing more after {text!r}, which does not end with {end!r}"
+        )
         text += os.read(descriptor, 4096).decode()
     return text
 

@@ -165,8 +165,8 @@ def test_the_line_says_when_it_is_about_confirming() -> None:
     assert text == "ab  fresh pair 2 of 5, to confirm  00:09 left"
 
 
-def test_an_interrupted_test_advises_no_more_pairs_than_it_knows_of() -> None:
-    record = replace(SAMPLES["pass"], verdict=Verdict(Word.UNSURE, ("interrupted after 10 pairs: nothing is decided",)))
+def test_what_is_decided_needs_no_advice_though_figures_are_left_unsure() -> None:
+    record = replace(SAMPLES["unsure"], verdict=Verdict(Word.FAIL, ("another figure is worse",)))
     assert record.comparison is not None
-    assert not record.comparison.having(Change.UNSURE)
+    assert record.comparison.having(Change.UNSURE)
     assert "to decide it" not in page(record)
