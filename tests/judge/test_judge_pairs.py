@@ -104,10 +104,12 @@ def test_the_only_step_does_not_gate_beside_all_of_them() -> None:
     assert (row[P50].limit.gating, row[one].limit.gating) == (True, False)
 
 
-def test_the_floor_is_a_margin_where_it_is_more() -> None:
-    """20 % of 0.2 ms is 0.04 ms, less than the 0.1 ms that anybody would notice."""
-    row = rows(compare_pairs(pairs({P50: 0.2}, {P50: 0.24}), gate=GateSpec()))[P50]
-    assert row.word is Change.SAME
+def test_a_floor_is_a_margin_where_it_is_more_and_the_user_says_so() -> None:
+    """20 % of 0.2 ms is 0.04 ms."""
+    found = pairs({P50: 0.2}, {P50: 0.24})
+    assert rows(compare_pairs(found, gate=GateSpec()))[P50].word is Change.WORSE
+    gate = GateSpec(limits=(LimitSpec(P50.metric, floor=0.1),))
+    assert rows(compare_pairs(found, gate=gate))[P50].word is Change.SAME
 
 
 def test_without_a_look_nothing_is_decided() -> None:

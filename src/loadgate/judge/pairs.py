@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean, median
 
-from loadgate.config.gate import GateSpec, Limit
+from loadgate.config.gate import TIMES, GateSpec, Limit
 from loadgate.judge.paired import ALPHA, Cell, Effect, confirms, judge
 from loadgate.measure.metric import Direction
 from loadgate.record.comparison import Change, Comparison, Learned, Row, Side
@@ -95,13 +95,19 @@ def _mean_of_steps(figure: Figure, figures: Iterable[Figure]) -> Figure:
 
 
 def _limit(gate: GateSpec, series: SeriesName, like: Figure) -> Limit:
-    """What gates only where the user says so: how many requests there are, which is the schedule's doing, and start-up."""
+    """What the gate says, but for two things, unless the user says them.
+
+    Floors of times are for runs that are compared across days: in a pair the machine's moods cancel. And neither the number of
+    requests, which is the schedule's doing, nor the start-up gates.
+    """
     text = str(series)
     limit = gate.limit(*series, like.unit, text)
-    if series.statistic != "rate" and series != STARTUP:
-        return limit
-    said = [spec.gating for spec in gate.limits if spec.matches(series.step, series.metric, text)]
-    return replace(limit, gating=any(said))
+    said = [spec for spec in gate.limits if spec.matches(series.step, series.metric, text)]
+    if like.unit in TIMES and all(spec.floor is None for spec in said):
+        limit = replace(limit, floor=0.0)
+    if series.statistic == "rate" or series == STARTUP:
+        limit = replace(limit, gating=any(spec.gating for spec in said))
+    return limit
 
 
 def _harm(base: Figure, head: Figure) -> float:
