@@ -189,12 +189,14 @@ def test_what_a_script_prints_is_not_taken_for_the_answer(script: Path) -> None:
     assert worked(script, "prints").loops >= 1
 
 
+@pytest.mark.slow
 def test_a_thread_that_never_ends_holds_nobody_up(script: Path) -> None:
     begun = time.monotonic()
     assert worked(script, "threads", loops=1, samples=1).values
     assert time.monotonic() - begun < 20.0
 
 
+@pytest.mark.slow
 def test_a_user_makes_real_requests_and_each_call_is_a_sample(script: Path) -> None:
     with running_target() as url:
         found = worked(script, "page/users", url=url, samples=5)

@@ -423,6 +423,7 @@ def at_third(bench: Bench, what: str, least: int = 2) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_at_its_third_start(bench: Bench) -> None:
     at_third(bench, "echo no more cheese; exit 9", least=10)
     done = bench.run()
@@ -448,6 +449,7 @@ def test_a_program_that_dies_while_it_is_asked(bench: Bench) -> None:
     assert "fatal: out of cheese" in done.err
 
 
+@pytest.mark.slow
 def test_a_first_request_that_fails(bench: Bench) -> None:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -606,6 +608,7 @@ def test_ctrl_c_in_the_load_keeps_the_starts(bench: Bench) -> None:
     assert next(each for each in run.repeated if each.series.metric == "target_startup_time").spread.count == 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_load_keeps_the_starts(bench: Bench) -> None:
     at_third(bench, f"exec {' '.join(bench.command('--never'))}")
     path = bench.folder / "loadgate.yml"
@@ -623,6 +626,7 @@ def test_ctrl_c_before_the_load_keeps_the_starts(bench: Bench) -> None:
     assert {each.spread.count for each in bench.record.repeated} == {2}
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_bench_that_is_killed(bench: Bench) -> None:
     bench.write("--leave", more="bench: {starts: {least: 500, most: 500}}\n")
     process = start("bench", "--store", "none", cwd=bench.folder)
@@ -636,6 +640,7 @@ def test_nothing_outlives_a_bench_that_is_killed(bench: Bench) -> None:
     until(bench.nothing_is_left)
 
 
+@pytest.mark.slow
 def test_a_bench_that_is_killed_leaves_what_it_had(bench: Bench) -> None:
     bench.write(more="bench: {starts: {least: 50, most: 50, requests: 5}}\n")
     process = start("bench", "--store", "none", cwd=bench.folder)

@@ -159,6 +159,7 @@ def test_no_summary_is_written_over_the_budgets(tmp_path: Path) -> None:
     assert "would overwrite" in done.err
 
 
+@pytest.mark.slow
 def test_a_record_read_again_shows_the_same_budgets(tmp_path: Path) -> None:
     done = run(
         tmp_path, "http: {p50_latency_ms: 5000, p99.9_latency_ms: 5000}\ngrpc: {p50_latency_ms: 5}\nmissing: unsure"

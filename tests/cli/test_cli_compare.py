@@ -99,6 +99,7 @@ def test_ten_times_slower_is_worse_whatever_the_file_shape(tmp_path: Path) -> No
     assert done.out.rstrip().splitlines()[-1].startswith("FAIL")
 
 
+@pytest.mark.slow
 def test_a_first_run_that_is_very_slow_becomes_no_baseline_by_itself(tmp_path: Path) -> None:
     slow = flat(tmp_path, "slow", p95_latency_ms=9000.0)
     imported = loadgate("history", "import", str(slow), cwd=tmp_path)

@@ -237,6 +237,7 @@ def test_a_target_that_tells_no_schema_is_told_of_before_there_is_load(tmp_path:
     assert "loadgate.yml:2:" in done.err
 
 
+@pytest.mark.slow
 def test_without_a_url_there_is_one_error(tmp_path: Path) -> None:
     write(tmp_path, "scenarios: {main: {steps: [{graphql: '{ a }'}]}}\n")
     done = loadgate("run", "--iterations", "1", cwd=tmp_path)

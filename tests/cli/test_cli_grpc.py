@@ -251,6 +251,7 @@ def test_a_server_that_is_gone_is_named_with_what_was_tried(tmp_path: Path) -> N
     assert "tries)" in done.err
 
 
+@pytest.mark.slow
 def test_without_a_grpc_target_there_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "loadgate.yml").write_text("scenarios: {main: {steps: [{grpc: a.B/C}, {grpc: a.B/D}]}}\n")
     done = run(tmp_path, "--iterations", "1")

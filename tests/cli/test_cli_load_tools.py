@@ -23,6 +23,7 @@ def _jtl(path: Path, *, factor: float, seed: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_slower_jtl_is_worse_and_an_equal_one_is_not(tmp_path: Path) -> None:
     base = _jtl(tmp_path / "base.jtl", factor=1.0, seed=1)
     slower = loadgate("compare", base, _jtl(tmp_path / "slow.jtl", factor=1.5, seed=2), cwd=tmp_path)

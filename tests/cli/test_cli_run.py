@@ -349,6 +349,7 @@ def test_a_scenario_that_raises_is_counted_with_its_line(tmp_path: Path, target:
     assert "ValueError: odd" in done.out and "buy.py:" in done.out
 
 
+@pytest.mark.slow
 def test_a_script_that_exits_does_not_end_the_run_without_a_verdict(tmp_path: Path, target: str) -> None:
     (tmp_path / "buy.py").write_text(SCRIPT.replace("    took.add", "    raise SystemExit(0)\n    took.add"))
     done = loadgate("run", "buy.py", "--url", target, cwd=tmp_path)

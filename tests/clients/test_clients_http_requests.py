@@ -403,6 +403,7 @@ def test_a_body_is_held_back_until_the_server_says_continue() -> None:
     assert here.counts() == {"200": 2}
 
 
+@pytest.mark.slow
 def test_a_body_is_sent_after_a_while_where_the_server_says_nothing() -> None:
     def answer(request: Received) -> Answer:
         return [READ_BODY, OK] if request.method == "PUT" else [OK]

@@ -107,6 +107,7 @@ def test_a_window_begins_with_nothing_of_the_last_one() -> None:
     assert recorder.close_window(START + 9.0).tallies == {}
 
 
+@pytest.mark.slow
 def test_hundreds_of_series_beyond_the_matrix_agree_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "_LOOSE", 3000)  # sorted several times in a window
     recorder = Recorder(start=START)

@@ -355,6 +355,7 @@ def test_kill_now_needs_no_loop(run: Runner) -> None:
     keeper.kill_now()
 
 
+@pytest.mark.slow
 def test_a_loop_that_stands_still_makes_no_time_late() -> None:
     async def main() -> None:
         async with open_keeper() as keeper:

@@ -82,6 +82,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_cpu_of_a_child_nobody_waited_for_is_kept() -> None:
     """The kernel credits it to nobody where SIGCHLD is ignored: the parent's own time comes on top of it."""
 

@@ -231,6 +231,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_reader_that_never_reads_does_not_keep_the_program_from_ending() -> None:
     reading, writing = os.pipe()
     try:

@@ -474,6 +474,7 @@ def test_opening_a_file_imports_no_driver() -> None:
     assert done.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_a_server_that_was_restarted_is_connected_to_again(server: Postgres) -> None:
     url = server.empty_database()
     with Store.open(url) as store:

@@ -143,6 +143,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(url: str) -> None:
         assert raw.ended()
 
 
+@pytest.mark.slow
 def test_a_refused_client_that_stays_is_let_go() -> None:
     with running_target() as own, connect(own) as raw:
         raw.send(b"nonsense\r\n\r\n")

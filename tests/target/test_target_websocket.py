@@ -90,6 +90,7 @@ def test_messages_of_all_sizes_come_back(urls: dict[str, str], size: int) -> Non
         assert ws.recv(20) == message
 
 
+@pytest.mark.slow
 def test_a_message_that_is_too_large_closes_with_1009(urls: dict[str, str]) -> None:
     with opened(urls["websocket"]) as ws:
         with pytest.raises(ConnectionClosed) as caught:
