@@ -15,11 +15,12 @@ from typing import Any
 
 import uvloop
 
+from bench.greeter import answer
 from loadgate.clients.grpc import GrpcStack
 from loadgate.clients.grpc.connection import Connection
 from loadgate.clients.grpc.protos import compile_protos
 from loadgate.clients.transport import ConnectMarks, Connector
-from loadgate.http2 import END_HEADERS, END_STREAM, Kind, encode_headers, frames
+from loadgate.http2 import Kind, frames
 from loadgate.measure.recorder import Recorder
 
 METHOD = "bench.Greeter/SayHello"
@@ -27,17 +28,6 @@ PROTO = Path(__file__).parent / "scenarios" / "greeter.proto"
 USERS = 64
 CALLS = 500
 ROUNDS = 15
-MESSAGE = b"\x00\x00\x00\x00\x0d\x0a\x0bHello bench"
-HEADERS = encode_headers([(b":status", b"200"), (b"content-type", b"application/grpc"), (b"server", b"memory")])
-TRAILERS = encode_headers([(b"grpc-status", b"0"), (b"grpc-message", b"")])
-
-
-def reply(stream: int) -> bytes:
-    return (
-        frames.frame(Kind.HEADERS, END_HEADERS, stream, HEADERS)
-        + frames.frame(Kind.DATA, 0, stream, MESSAGE)
-        + frames.frame(Kind.HEADERS, END_HEADERS | END_STREAM, stream, TRAILERS)
-    )
 
 
 class MemoryTransport:
@@ -91,15 +81,15 @@ async def measure(reads: bool) -> float:
     connector: Any = MemoryConnector(waiting)
     stack = GrpcStack(recorder, "grpc://memory:1", connector=connector, schema=compile_protos([PROTO]))
     users = [stack.client({}) for _ in range(USERS)]
-    replies = {stream: reply(stream) for stream in range(1, 2 * (CALLS * (ROUNDS + 1) + 2), 2)}
+    replies = {stream: answer(stream) for stream in range(1, 2 * (CALLS * (ROUNDS + 1) + 2), 2)}
     running = True
 
-    def answer() -> None:
+    def answer_all() -> None:
         for connection, stream in waiting[: len(waiting)]:
             connection.data_received(replies[stream])
         del waiting[:USERS]
         if running:
-            loop.call_soon(answer)
+            loop.call_soon(answer_all)
 
     async def work(user: Any) -> None:
         for _ in range(CALLS):
@@ -108,7 +98,7 @@ async def measure(reads: bool) -> float:
                 raise RuntimeError(found)
 
     costs = []
-    loop.call_soon(answer)
+    loop.call_soon(answer_all)
     for number in itertools.count():
         begun = process_time()
         await asyncio.gather(*(work(user) for user in users))

@@ -27,7 +27,7 @@ from loadgate.judge.pairs import Pair, compare_pairs, confirmed
 from loadgate.judge.wording import change_text, listed
 from loadgate.record.ab import AbProgress, AbRecord, PairRecord, encode_ab
 from loadgate.record.comparison import Change, Comparison
-from loadgate.record.environment import read_environment
+from loadgate.record.environment import Environment, read_environment
 from loadgate.record.file import RecordFile
 from loadgate.record.result import SeriesName
 from loadgate.record.run import RunState
@@ -54,6 +54,7 @@ class Job:
     """Why the record is not on the disk, if it is not."""
     _started: float = field(default_factory=time.time)
     _seed: int = 0
+    _environment: Environment | None = None
     _chosen: Chosen | None = None
     _measured: list[Measured] = field(default_factory=list)
     _fresh: list[Measured] = field(default_factory=list)
@@ -64,14 +65,14 @@ class Job:
     def run(self) -> AbRecord:
         """The record, judged. Raises LoadgateError where no pair could be measured."""
         self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
+        self._environment = read_environment(self.env)
         record = run_loop(self._run(), self.plan.script.name)
         self._save(record, final=True)
         if record.comparison is None:
             raise InvalidRun(f"no pair is evidence: {'; '.join(record.verdict.reasons)}", self._unsaved or None)
         if not self._unsaved:
             return record
-        word = record.verdict.word if record.verdict.word is Word.FAIL else Word.INVALID
-        return replace(record, verdict=Verdict(word, (*record.verdict.reasons, self._unsaved), record.verdict.strict))
+        return replace(record, verdict=record.verdict.lacking(self._unsaved))
 
     async def _run(self) -> AbRecord:
         clock = SystemClock()
@@ -185,11 +186,11 @@ class Job:
         return self._record(self._compare() if self._measured else None, state)
 
     def _record(self, comparison: Comparison | None, state: RunState = RunState.COMPLETE) -> AbRecord:
-        assert self._chosen is not None
+        assert self._chosen is not None and self._environment is not None
         return AbRecord(
             started=self._started,
             command=self.command,
-            environment=read_environment(self.env),
+            environment=self._environment,
             seed=self._seed,
             rate=self._chosen.pace.rate,
             length=self._chosen.pace.length,

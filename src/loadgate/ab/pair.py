@@ -87,6 +87,7 @@ async def measure_pair(
     targets = {arm: plan.arms[arm].at(ports[arm]) for arm in ARMS}
     recorder = Recorder(start=clock.now(), warmup=pace.warmup)
     programs = {arm: Program(target, clock, agent) for arm, target in targets.items()}
+    stacks = {arm: stack_for(target, recorder, agent) for arm, target in targets.items()}
     load = LoadSpec(
         name="ab",
         executor=Executor.CONSTANT_ARRIVAL_RATE,
@@ -100,12 +101,12 @@ async def measure_pair(
             with named(arm):
                 await stack.enter_async_context(programs[arm])
                 await programs[arm].start()
-                await reach_target(targets[arm], stack_for(targets[arm], recorder, agent))
+                await reach_target(targets[arm], stacks[arm])
         performances = {
             arm: Performance(
                 plan.script,
                 recorder=recorder,
-                http=stack_for(targets[arm], recorder, agent),
+                http=stacks[arm],
                 clock=clock,
                 env={**env, "LOADGATE_ARM": arm.value},
                 seed=seed + number,

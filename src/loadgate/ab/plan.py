@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +92,6 @@ class AbPlan:
     length: float | None = None
     warmup: float | None = None
     pairs: int | None = None
-    does: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def restarts(self) -> bool:
@@ -106,7 +105,7 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
     for name, written in (("--base", flags.base), ("--head", flags.head)):
         if not written.strip():
             raise LoadgateError(f"{name} is empty", f"for example {name} 'python app.py --port {PORT}', or a URL")
-    script, profile, target, gate, does = _what(flags, env)
+    script, profile, target, gate = _what(flags, env)
     arms = {arm: _arm(arm, written, target, flags) for arm, written in zip(ARMS, (flags.base, flags.head), strict=True)}
     if len({arm.starts for arm in arms.values()}) > 1:
         raise LoadgateError(
@@ -126,11 +125,10 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
         length=None if flags.length is None else duration_from_flag("--length", flags.length),
         warmup=_warmup(flags.warmup, profile),
         pairs=flags.pairs,
-        does=does,
     )
 
 
-def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, TargetSpec, GateSpec, Mapping[str, object]]:
+def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, TargetSpec, GateSpec]:
     """What users do, and what is said of the target beside its place."""
     config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
     if flags.request is not None and flags.what is not None:
@@ -141,14 +139,14 @@ def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, Targ
         script = url_script(request.path, method=request.method)
         target = TargetSpec() if project is None else replace(project.target, grpc=None)
         gate = GateSpec() if project is None else project.gate
-        return script, profile_from_flags(), target, gate, {"request": f"{request.method} {request.path}"}
+        return script, profile_from_flags(), target, gate
     url = None
     if _is_url(flags.base):
         placed(TargetSpec(), url := flags.base, "--base")
     elif config is None or not load_project(config, env).target.place:
         url = _HOST
     plan = make_plan(Flags(what=flags.what, config=config, url=url), env)
-    return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate, plan.does
+    return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate
 
 
 def _played(script: Script, profile: Profile) -> Script:
