@@ -11,7 +11,7 @@ from loadgate.config.gate import GateSpec
 from loadgate.config.profile import profile_from_flags
 from loadgate.config.target import TargetSpec
 from loadgate.judge.looks import FEWEST
-from loadgate.judge.paired import CONFIRMING
+from loadgate.judge.looks import CONFIRMATION
 from loadgate.script.source import url_script
 
 
@@ -32,7 +32,7 @@ def chosen(*, capacity: float = 1_000.0, start: float = 0.2, time: float = 90.0,
 
 def took(found: Chosen) -> float:
     """Seconds of all pairs there may be, with those that confirm."""
-    return (found.pairs + CONFIRMING) * (2.0 * found.start + found.pace.warmup + found.pace.length)
+    return (found.pairs + CONFIRMATION[-1].pairs) * (2.0 * found.start + found.pace.warmup + found.pace.length)
 
 
 def test_what_is_given_stays() -> None:
@@ -46,11 +46,11 @@ def test_pairs_fill_the_time_and_no_more(time: float, start: float) -> None:
     found = chosen(time=time, start=start)
     assert found.pace.warmup == WARMUP
     assert LEAST <= found.pace.length <= MOST
-    assert FEWEST <= found.pairs <= 4 * PAIRS
+    assert FEWEST <= found.pairs <= 3 * PAIRS
     if found.pairs > FEWEST:
         assert took(found) <= time * 1.001
-    if found.pairs < 4 * PAIRS:
-        assert took(found) > time - took(found) / (found.pairs + CONFIRMING)
+    if found.pairs < 3 * PAIRS:
+        assert took(found) > time - took(found) / (found.pairs + CONFIRMATION[-1].pairs)
 
 
 def test_a_service_that_is_slow_to_start_gets_fewer_pairs() -> None:
@@ -59,14 +59,14 @@ def test_a_service_that_is_slow_to_start_gets_fewer_pairs() -> None:
 
 
 def test_a_length_that_is_given_says_how_many_pairs_fit() -> None:
-    short, long = chosen(length=1.0), chosen(length=5.0)
-    assert (short.pace.length, long.pace.length) == (1.0, 5.0)
+    short, long = chosen(length=1.0), chosen(length=3.0)
+    assert (short.pace.length, long.pace.length) == (1.0, 3.0)
     assert short.pairs > long.pairs
     assert took(short) <= 90.0 and took(long) <= 90.0
 
 
 def test_pairs_that_are_given_say_how_long_each_is() -> None:
-    few, many = chosen(pairs=8), chosen(pairs=20)
+    few, many = chosen(pairs=8), chosen(pairs=18)
     assert few.pace.length > many.pace.length
     assert took(few) == pytest.approx(90.0)
 

@@ -61,10 +61,13 @@ def test_more_gating_cells_ask_for_more() -> None:
 
 
 def test_fresh_pairs_confirm_or_do_not() -> None:
-    assert confirms([0.1, 0.2, 0.1, 0.3, 0.1])
-    assert not confirms([0.1, 0.2, -0.01, 0.3, 0.1])
-    assert not confirms([-0.1] * 5)
-    assert not confirms([0.1] * 4), "four are too few"
+    assert confirms([0.1, 0.2, -0.01, 0.3, 0.1, 0.2]), "the smallest of six may be of the other sign"
+    assert not confirms([0.1, 0.2, -0.15, 0.3, 0.1, 0.2])
+    assert not confirms([-0.1] * 10)
+    assert not confirms([0.1] * 5), "five are too few"
+    assert not confirms([0.1, 0.2, -0.15, 0.3, 0.1, 0.2, 0.1, 0.2, 0.1]), "nine are none of the looks"
+    assert confirms([0.1, 0.2, -0.15, 0.3, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
+    assert not confirms([0.1, 0.2, -0.15, 0.3, 0.1, 0.2, 0.1, -0.2, 0.1, -0.2])
 
 
 def test_no_pairs_are_unsure() -> None:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from loadgate.judge.looks import planned_looks
-from loadgate.judge.paired import CONFIRMING, Cell, Effect, confirms, judge
+from loadgate.judge.looks import CONFIRMATION, planned_looks
+from loadgate.judge.paired import Cell, Effect, confirms, judge
 from loadgate.record.comparison import Change
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 Random = np.random.Generator
-MOST = 12
+MOST = 16
 JOBS = 2_000
 SPREADS = {"cpu": 0.02, "p50": 0.03, "p95": 0.05, "rate": 0.03, "memory": 0.01}
 MARGINS = {"cpu": 1.02, "p50": 1.05, "p95": 1.10, "rate": 1.05, "memory": 1.05}
@@ -89,7 +89,7 @@ def job(random: Random, noise: str, changes: dict[str, float] | None = None) -> 
         if all(effect.word is not Change.UNSURE for effect in effects.values()):
             break
     worse = {name for name, effect in effects.items() if effect.word is Change.WORSE}
-    fresh = differences(random, noise, CONFIRMING, changes) if worse else {}
+    fresh = differences(random, noise, CONFIRMATION[-1].pairs, changes) if worse else {}
     return Job(effects, frozenset(name for name in worse if confirms(fresh[name].tolist())), look.pairs)
 
 
@@ -109,7 +109,7 @@ def test_false_alarms_of_whole_jobs_and_intervals_that_hold_the_truth(noise: str
 
 @pytest.mark.parametrize("noise", ["quiet", "AR(1) 0.9"])
 def test_power(noise: str) -> None:
-    """Five per cent more CPU a request is worse in nine jobs of ten on a machine that is quiet for a start at a time."""
+    """Five per cent more CPU a request fails nine jobs of ten on a machine that is quiet for a start at a time."""
     random = np.random.default_rng(8)
     shares = {}
     print(f"{noise}: change of CPU, worse, failed, pairs")
@@ -120,6 +120,7 @@ def test_power(noise: str) -> None:
         shares[change] = worse, failed
         print(f"  {change:+.0%}  {worse:6.1%}  {failed:6.1%}  {np.mean([one.pairs for one in jobs]):4.1f}")
     if noise == "quiet":
-        assert shares[0.05][0] >= 0.9
+        assert shares[0.05][0] >= 0.98
+        assert shares[0.05][1] >= 0.9
         assert shares[0.1][1] >= 0.95
     assert shares[0.2][1] >= shares[0.1][1] >= shares[0.05][1]

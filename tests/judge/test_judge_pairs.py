@@ -119,13 +119,13 @@ def test_without_a_look_nothing_is_decided() -> None:
 
 
 def test_pairs_in_which_a_figure_is_not_on_both_sides_confirm_nothing() -> None:
-    fresh = pairs({P50: 2.0}, {P50: 2.3}, NOISE[:5])
+    fresh = pairs({P50: 2.0}, {P50: 2.3}, NOISE[:6])
     fresh[2] = (result({}), fresh[2][1])
-    assert not confirmed(P50, fresh), "four pairs are too few"
+    assert not confirmed(P50, fresh), "five pairs are too few"
 
 
 def test_fresh_pairs_confirm_one_figure() -> None:
-    fresh = pairs({P50: 2.0, CPU: 100.0}, {P50: 2.3, CPU: 100.0}, NOISE[:5])
+    fresh = pairs({P50: 2.0, CPU: 100.0}, {P50: 2.3, CPU: 100.0}, NOISE[:6])
     assert confirmed(P50, fresh)
     assert not confirmed(CPU, fresh)
     assert not confirmed(FAILED, fresh), "what was not measured again is not confirmed"

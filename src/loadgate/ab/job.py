@@ -21,8 +21,7 @@ from loadgate.clock import SystemClock
 from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Interrupted, Signals
 from loadgate.judge.gating import NAMED, decide_gate
-from loadgate.judge.looks import planned_looks
-from loadgate.judge.paired import CONFIRMING
+from loadgate.judge.looks import CONFIRMATION, planned_looks
 from loadgate.judge.pairs import Pair, compare_pairs, confirmed
 from loadgate.judge.wording import change_text, listed
 from loadgate.record.ab import AbProgress, AbRecord, PairRecord, encode_ab
@@ -149,23 +148,28 @@ class Job:
         worse = comparison.having(Change.WORSE)
         if not worse:
             return comparison
-        self.say(f"{len(worse)} of them worse: {CONFIRMING} fresh pairs to confirm it")
+        fewest, most = CONFIRMATION[0].pairs, CONFIRMATION[-1].pairs
+        self.say(f"{len(worse)} of them worse: {fewest} to {most} fresh pairs to confirm it")
         self._confirming = True
-        while len(self._fresh) < CONFIRMING:
-            found = await another()
-            if found is None:
-                break
-            self._fresh.append(found)
-        fresh = [_pair(one) for one in self._fresh]
-        lost = {row.series for row in worse if not confirmed(row.series, fresh)}
+        lost = {row.series for row in worse}
+        for look in CONFIRMATION:
+            while lost and len(self._fresh) < look.pairs:
+                found = await another()
+                if found is None:
+                    break
+                self._fresh.append(found)
+            fresh = [_pair(one) for one in self._fresh]
+            lost = {series for series in lost if not confirmed(series, fresh)}
         rows = tuple(replace(row, word=Change.UNSURE) if row.series in lost else row for row in comparison.rows)
-        what = f"{len(worse) - len(lost)} of {len(worse)} that looked worse confirmed by {len(fresh)} fresh pairs"
+        what = f"{len(worse) - len(lost)} of {len(worse)} that looked worse confirmed by {len(self._fresh)} fresh pairs"
         return replace(comparison, rows=rows, notes=(*comparison.notes, what))
 
     def _progress(self) -> AbProgress:
         assert self._chosen is not None
         pace = self._chosen.pace
-        done, most = (len(self._fresh), CONFIRMING) if self._confirming else (len(self._measured), self._chosen.pairs)
+        done, most = len(self._measured), self._chosen.pairs
+        if self._confirming:
+            done, most = len(self._fresh), CONFIRMATION[-1].pairs
         left = (most - done) * (2.0 * self._chosen.start + pace.warmup + pace.length)
         comparison = self._compare() if self._measured else None
         return AbProgress(done + 1, most, self._confirming, left, comparison)

@@ -21,8 +21,7 @@ from loadgate.config.load import Executor, LoadSpec
 from loadgate.config.target import TargetSpec
 from loadgate.errors import InvalidRun
 from loadgate.judge.facts import facts
-from loadgate.judge.looks import FEWEST
-from loadgate.judge.paired import CONFIRMING
+from loadgate.judge.looks import CONFIRMATION, FEWEST
 from loadgate.judge.verdict import worthless
 from loadgate.load.engine import Engine
 from loadgate.load.preflight import reach_target
@@ -33,7 +32,7 @@ from loadgate.record.run import RunState
 from loadgate.script.performance import Performance
 
 SHARE: Final = 0.3
-PAIRS: Final = 12
+PAIRS: Final = 16
 LEAST: Final = 2.0
 MOST: Final = 15.0
 """Seconds under load of one pair."""
@@ -74,12 +73,13 @@ def fitted(plan: AbPlan, capacity: float, start: float) -> Chosen:
     rate = plan.rate or min(_FASTEST, max(1.0, SHARE * capacity))
     pairs = plan.pairs or PAIRS
     length = plan.length
+    confirming = CONFIRMATION[-1].pairs
     if length is None:
-        each = plan.time / (pairs + CONFIRMING) - 2.0 * start - warmup
+        each = plan.time / (pairs + confirming) - 2.0 * start - warmup
         length = min(MOST, max(LEAST, each))
     if plan.pairs is None:
         took = 2.0 * start + warmup + length
-        pairs = max(FEWEST, min(4 * PAIRS, int(plan.time / took) - CONFIRMING))
+        pairs = max(FEWEST, min(3 * PAIRS, int(plan.time / took) - confirming))
     return Chosen(Pace(rate, length, warmup), pairs, start)
 
 

@@ -26,6 +26,12 @@ class Look:
     alpha: float
 
 
+CONFIRMATION: Final = (Look(6, 0.032), Look(10, 0.018))
+"""Looks at fresh pairs that alone shall say that something is worse. At the first, one sign of six may be wrong if that
+difference is the smallest. Changes of twice the spread are confirmed there; what is nearer to it has a second chance.
+"""
+
+
 def planned_looks(most: int, alpha: float = 0.05) -> tuple[Look, ...]:
     """Looks up to `most` pairs, which share the one-sided error `alpha`; one look where `most` is too few for two."""
     looks = []

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, stdev
 from typing import Final, TypeVar
 
+from loadgate.judge.looks import CONFIRMATION
 from loadgate.judge.multiple import benjamini_hochberg, holm
 from loadgate.judge.signedrank import hodges_lehmann, interval, p_greater
 from loadgate.record.comparison import Change
@@ -25,8 +26,6 @@ ALPHA: Final = 0.05
 """One-sided, over all looks and, for the worse, over all cells that gate."""
 POWER: Final = 0.8
 """With which probability the smallest detectable change would have been found."""
-CONFIRMING: Final = 5
-"""Fresh pairs that confirm: all of one sign, by chance, is one in 32."""
 _EFFICIENCY: Final = 3.0 / math.pi
 """Of the signed-rank test against a mean, where noise is normal (Hodges and Lehmann 1956)."""
 _NORMAL: Final = NormalDist()
@@ -69,9 +68,9 @@ def judge(cells: Mapping[Key, Cell], alpha: float = ALPHA) -> dict[Key, Effect]:
     return {key: _effect(cell, worse[key], better[key], alpha) for key, cell in cells.items()}
 
 
-def confirms(fresh: Sequence[float], alpha: float = ALPHA) -> bool:
-    """Whether fresh pairs alone say that a cell is worse."""
-    return p_greater(fresh) <= alpha
+def confirms(fresh: Sequence[float]) -> bool:
+    """Whether fresh pairs alone say that a cell is worse, at any of the looks that they were enough for."""
+    return any(len(fresh) >= look.pairs and p_greater(fresh[: look.pairs]) <= look.alpha for look in CONFIRMATION)
 
 
 def _corrected(cells: Mapping[Key, Cell], ps: Mapping[Key, float]) -> dict[Key, float]:
