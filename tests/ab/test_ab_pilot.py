@@ -10,8 +10,7 @@ from loadgate.ab.plan import AbPlan, ArmSpec
 from loadgate.config.gate import GateSpec
 from loadgate.config.profile import profile_from_flags
 from loadgate.config.target import TargetSpec
-from loadgate.judge.looks import FEWEST
-from loadgate.judge.looks import CONFIRMATION
+from loadgate.judge.looks import CONFIRMATION, FEWEST
 from loadgate.script.source import url_script
 
 

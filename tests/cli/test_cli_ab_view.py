@@ -46,7 +46,7 @@ def test_a_terminal_has_one_line_kept_current_below_those_that_stay(monkeypatch:
             view.say("up to 12 pairs")
             view.watch(FIRST)
             first = _read(ours, "01:30 left")
-            while not _waiting(ours):  # the thread that wrote the first may not be done yet: then the second is left out
+            while not _waiting(ours):  # while the first is still being written, the second is refused
                 view.watch(SECOND)
             second = _read(ours, "01:23 left")
             view.say("pair 2 counts nothing")
