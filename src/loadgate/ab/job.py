@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from loadgate._version import __version__
+from loadgate.ab.notes import dropped_note, limit_note
 from loadgate.ab.order import ARMS, Arm, pair_order
 from loadgate.ab.pair import Measured, measure_pair
 from loadgate.ab.pilot import Chosen, choose
@@ -35,7 +36,8 @@ from loadgate.script.loop import run_loop
 
 NAME: Final = "ab.json"
 FAULTY: Final = 3
-"""Pairs that are no evidence after which nothing more is tried."""
+FAULTY_SHARE: Final = 0.1
+"""So many pairs that are no evidence, or this share of those there may be where that is more, and nothing more is tried."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class Job:
 
         async def another() -> Measured | None:
             """The next pair that is evidence; None where it was interrupted, or too many were none."""
-            while len(self._faulty) < FAULTY and not self._interrupted:
+            while not self._hopeless and not self._interrupted:
                 number = len(self._measured) + len(self._fresh) + len(self._faulty) + 1
                 signals.then_end()
                 self.watch(self._progress())
@@ -164,13 +166,18 @@ class Job:
         what = f"{len(worse) - len(lost)} of {len(worse)} that looked worse confirmed by {len(self._fresh)} fresh pairs"
         return replace(comparison, rows=rows, notes=(*comparison.notes, what))
 
+    @property
+    def _hopeless(self) -> bool:
+        assert self._chosen is not None
+        return len(self._faulty) >= max(FAULTY, FAULTY_SHARE * self._chosen.pairs)
+
     def _progress(self) -> AbProgress:
         assert self._chosen is not None
         pace = self._chosen.pace
         done, most = len(self._measured), self._chosen.pairs
         if self._confirming:
             done, most = len(self._fresh), CONFIRMATION[-1].pairs
-        left = (most - done) * (2.0 * self._chosen.start + pace.warmup + pace.length)
+        left = (most - done) * (2.0 * self._chosen.start + pace.warmup + pace.length + self.plan.capacity)
         comparison = self._compare() if self._measured else None
         return AbProgress(done + 1, most, self._confirming, left, comparison)
 
@@ -181,9 +188,14 @@ class Job:
     def _compare(self, alpha: float = 0.0) -> Comparison:
         """Base and head by the pairs so far, of which there is one at least. With an `alpha` of 0 nothing is decided."""
         comparison = compare_pairs([_pair(one) for one in self._measured], gate=self.plan.gate, alpha=alpha)
-        if self.plan.restarts:
-            return comparison
-        return replace(comparison, notes=("it speaks of these two processes only: nothing was started afresh",))
+        return replace(comparison, notes=tuple(self._notes()))
+
+    def _notes(self) -> Iterator[str]:
+        """What a reader should know of the pairs so far."""
+        if not self.plan.restarts:
+            yield "it speaks of these two processes only: nothing was started afresh"
+        yield from dropped_note(self._measured)
+        yield from limit_note(self._measured)
 
     def _so_far(self, state: RunState = RunState.COMPLETE) -> AbRecord:
         """What there would be if nothing more were measured."""
@@ -199,6 +211,7 @@ class Job:
             rate=self._chosen.pace.rate,
             length=self._chosen.pace.length,
             warmup=self._chosen.pace.warmup,
+            capacity=self.plan.capacity,
             most=self._chosen.pairs,
             restarts=self.plan.restarts,
             pairs=tuple(_pair_record(one) for one in (*self._measured, *self._fresh, *self._faulty)),
@@ -212,7 +225,7 @@ class Job:
     def _verdict(self, comparison: Comparison | None, state: RunState) -> Verdict:
         if state is RunState.RUNNING:
             return Verdict(Word.INVALID, ("the test has no end: these are the pairs until it was last written",))
-        if len(self._faulty) >= FAULTY or comparison is None:
+        if self._hopeless or comparison is None:
             reasons = dict.fromkeys(fault for one in self._faulty for fault in one.faults)
             return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
         if state is RunState.INTERRUPTED:

@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from loadgate.ab import faults
+from loadgate.ab.capacity import Capacities, measure_capacities
 from loadgate.ab.duet import DuetPool
-from loadgate.ab.order import ARMS, Arm, PairOrder, Turns, pair_order
+from loadgate.ab.order import ARMS, Arm, PairOrder, Turns, capacity_order, pair_order
 from loadgate.ab.plan import AbPlan
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
@@ -21,7 +23,6 @@ from loadgate.interruption import Signals
 from loadgate.load.engine import EndState, Engine, RunEnd
 from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
-from loadgate.masks import redact_text
 from loadgate.measure.health import judge_health
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
@@ -30,18 +31,12 @@ from loadgate.measure.windows import Window
 from loadgate.probe.host import HostShares, between, read_host
 from loadgate.program import Program
 from loadgate.record.figures import figures_in
-from loadgate.record.result import Result
+from loadgate.record.result import Figure, Result
 from loadgate.record.run import Series
 from loadgate.script.performance import Performance
 
 TAG: Final = "arm"
 """The tag by which the samples of one recorder are told apart."""
-UNEVEN: Final = 0.02
-"""Share by which the requests of the arms may differ in number."""
-STEAL: Final = 0.1
-"""Share of the time that a machine may be kept from running."""
-THROTTLED: Final = 0.02
-"""Share of the time under load by which a CPU quota may hold up one arm longer than the other."""
 _GRACE: Final = 5.0
 _WINDOW: Final = 1.0
 
@@ -59,6 +54,7 @@ class Pace:
 class Measured:
     """What one pair left. `faults` are whole sentences: why it is no evidence; `requests` are the arms' that counted.
 
+    Of the `planned` starts that count, `dropped` had no free user. `limit`: why the capacity is not known, as a phrase.
     `interrupted`: by Ctrl-C, so that it is not whole.
     """
 
@@ -67,6 +63,9 @@ class Measured:
     results: Mapping[Arm, Result]
     requests: Mapping[Arm, int]
     faults: tuple[str, ...] = ()
+    planned: int = 0
+    dropped: int = 0
+    limit: str = ""
     interrupted: bool = False
 
 
@@ -137,12 +136,25 @@ async def measure_pair(
         recorder.begin(origin)
         turns.begin(origin)
         end = await engine.run(origin)
+        duet = {arm: _of_duet(recorder, arm) for arm in ARMS}  # before there are samples of another load
+        capacities = Capacities({})
+        if plan.capacity and end.state is EndState.COMPLETE:
+            capacities = await measure_capacities(
+                performances,
+                programs,
+                recorder,
+                clock,
+                seconds=plan.capacity,
+                order=capacity_order(seed, number),
+                ids=ids,
+                signals=signals,
+            )
         host = between(before, read_host())
         signals.then_end()
         problems = [f"{arm}: {problem}" for arm in ARMS if (problem := await performances[arm].finish())]
         for arm in order.started:
             await programs[arm].stop()
-    measured = _measured(plan, number, order, recorder, programs, end, pace, host)
+    measured = _measured(plan, number, order, duet, capacities, programs, end, pace, host)
     return replace(measured, faults=(*measured.faults, *problems))
 
 
@@ -161,23 +173,41 @@ async def _each(works: Iterable[Awaitable[None]]) -> None:
         await work
 
 
+@dataclass(frozen=True, slots=True)
+class _OfDuet:
+    """What the one schedule left of an arm: `requests`, the share of them that `failed`, seconds it was `throttled`."""
+
+    figures: tuple[Figure, ...]
+    requests: int
+    failed: float
+    throttled: float
+
+
+def _of_duet(recorder: Recorder, arm: Arm) -> _OfDuet:
+    totals = recorder.totals()
+    series = [Series(key.metric, key.tags, totals.get(at)) for at, key in enumerate(recorder.described())]
+    own, windows = of_arm(series, recorder.windows, arm)
+    return _OfDuet(
+        figures=tuple(figures_in(own, windows, ())),
+        requests=round(_total(own, {protocol.count for protocol in PROTOCOLS})),
+        failed=_share(own, {protocol.failed for protocol in PROTOCOLS}),
+        throttled=_total(own, {"target_throttled"}),
+    )
+
+
 def _measured(
     plan: AbPlan,
     number: int,
     order: PairOrder,
-    recorder: Recorder,
+    duet: Mapping[Arm, _OfDuet],
+    capacities: Capacities,
     programs: Mapping[Arm, Program],
     end: RunEnd,
     pace: Pace,
     host: HostShares,
 ) -> Measured:
-    totals = recorder.totals()
-    series = [Series(key.metric, key.tags, totals.get(at)) for at, key in enumerate(recorder.described())]
-    results, requests, throttled = {}, {}, {}
-    failed = 0.0
-    for arm in ARMS:
-        own, windows = of_arm(series, recorder.windows, arm)
-        results[arm] = Result(
+    results = {
+        arm: Result(
             id=f"{number}-{arm}",
             tool="loadgate",
             name=plan.profile.name,
@@ -187,22 +217,32 @@ def _measured(
             machine="",
             definition="",
             word=None,
-            figures=tuple(figures_in(own, windows, programs[arm].figures())),
+            figures=(*duet[arm].figures, *capacities.figures(arm), *figures_in((), (), programs[arm].figures())),
         )
-        requests[arm] = round(_total(own, {protocol.count for protocol in PROTOCOLS}))
-        throttled[arm] = _total(own, {"target_throttled"})
-        if arm is Arm.BASE:
-            failed = _share(own, {protocol.failed for protocol in PROTOCOLS})
+        for arm in ARMS
+    }
+    requests = {arm: duet[arm].requests for arm in ARMS}
+    nothing = duet[Arm.BASE].failed == 1.0
     health = judge_health(end.health, warmup=pace.warmup, service_ms=0.0)
-    faults = [
-        *_deaths(programs),
+    found = (
+        *faults.died(programs),
         *(() if health.healthy else health.reasons),
-        *_stolen(host),
-        *_throttled(throttled, pace.length),
-        *_uneven(requests),
-        *(["not one request of base succeeded: there is nothing to compare with"] if failed == 1.0 else ()),
-    ]
-    return Measured(number, order, results, requests, tuple(faults), end.state is EndState.INTERRUPTED)
+        *faults.stolen(host),
+        *faults.throttled({arm: duet[arm].throttled for arm in ARMS}, pace.length),
+        *faults.uneven(requests),
+        *(["not one request of base succeeded: there is nothing to compare with"] if nothing else ()),
+    )
+    return Measured(
+        number=number,
+        order=order,
+        results=results,
+        requests=requests,
+        faults=found,
+        planned=health.planned,
+        dropped=health.dropped,
+        limit=capacities.limit,
+        interrupted=EndState.INTERRUPTED is end.state or capacities.interrupted,
+    )
 
 
 def of_arm(series: Sequence[Series], windows: Iterable[Window], arm: Arm) -> tuple[list[Series], list[Window]]:
@@ -240,30 +280,3 @@ def _share(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
     totals = [one.total for one in series if one.metric.name in metrics and isinstance(one.total, RateTally)]
     count = sum(total.total for total in totals)
     return sum(total.passes for total in totals) / count if count else 0.0
-
-
-def _deaths(programs: Mapping[Arm, Program]) -> Iterator[str]:
-    for arm, program in programs.items():
-        if program.died:
-            said = f"; the last it printed: {redact_text(program.last_words[-1])}" if program.last_words else ""
-            yield f"{arm}: {program.died}{said}"
-
-
-def _stolen(host: HostShares) -> Iterator[str]:
-    """Time that other machines on the same hardware had: it may hit one arm more than the other, and nobody can tell."""
-    if host.steal is not None and host.steal > STEAL:
-        yield f"the machine was kept from running for {host.steal:.0%} of the time (steal)"
-
-
-def _throttled(seconds: Mapping[Arm, float], length: float) -> Iterator[str]:
-    base, head = (seconds[arm] for arm in ARMS)
-    if abs(base - head) > THROTTLED * length:
-        yield f"its CPU quota held base up for {base:.2g} s and head for {head:.2g} s"
-
-
-def _uneven(requests: Mapping[Arm, int]) -> Iterator[str]:
-    base, head = (requests[arm] for arm in ARMS)
-    if not base or not head:
-        yield f"{Arm.BASE if not base else Arm.HEAD} answered no request"
-    elif abs(base - head) > max(10.0, UNEVEN * max(base, head)):
-        yield f"base had {base:,} requests and head {head:,}: what they did was not the same"

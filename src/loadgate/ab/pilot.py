@@ -12,20 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from loadgate.ab.capacity import Burst
 from loadgate.ab.order import Arm
 from loadgate.ab.pair import Pace, free_ports, named
 from loadgate.ab.plan import AbPlan
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
-from loadgate.config.load import Executor, LoadSpec
 from loadgate.config.target import TargetSpec
 from loadgate.errors import InvalidRun
 from loadgate.judge.facts import facts
 from loadgate.judge.looks import CONFIRMATION, FEWEST
 from loadgate.judge.verdict import worthless
-from loadgate.load.engine import Engine
 from loadgate.load.preflight import reach_target
-from loadgate.load.users import UserPool
 from loadgate.measure.recorder import Recorder
 from loadgate.program import Program
 from loadgate.record.run import RunState
@@ -38,7 +36,6 @@ MOST: Final = 15.0
 """Seconds under load of one pair."""
 WARMUP: Final = 1.0
 _FASTEST: Final = 4_000.0
-_USERS: Final = 8
 _PROBE: Final = 1.5
 
 
@@ -75,10 +72,10 @@ def fitted(plan: AbPlan, capacity: float, start: float) -> Chosen:
     length = plan.length
     confirming = CONFIRMATION[-1].pairs
     if length is None:
-        each = plan.time / (pairs + confirming) - 2.0 * start - warmup
+        each = plan.time / (pairs + confirming) - 2.0 * start - warmup - plan.capacity
         length = min(MOST, max(LEAST, each))
     if plan.pairs is None:
-        took = 2.0 * start + warmup + length
+        took = 2.0 * start + warmup + length + plan.capacity
         pairs = max(FEWEST, min(3 * PAIRS, int(plan.time / took) - confirming))
     return Chosen(Pace(rate, length, warmup), pairs, start)
 
@@ -92,12 +89,9 @@ async def _capacity(
     await reach_target(target, http)
     performance = Performance(plan.script, recorder=recorder, http=http, clock=clock, env=env, seed=seed)
     await performance.prepare()
-    load = LoadSpec(name="pilot", executor=Executor.CONSTANT_VUS, vus=_USERS, duration=_PROBE, graceful_stop=_PROBE)
-    pools = {load.name: UserPool(performance.role(load="pilot"), itertools.count(1))}
-    engine = Engine([load], pools, recorder, clock, window=_PROBE, warmup=0.0, on_window=lambda _: program.died or None)
-    origin = clock.now()
-    recorder.begin(origin)
-    end = await engine.run(origin)
+    recorder.begin(clock.now())
+    burst = Burst(program, recorder)
+    end = await burst.run(performance, clock, _PROBE, ids=itertools.count(1))
     problem = await performance.finish()
     known = facts(recorder, state=RunState.COMPLETE, elapsed=end.duration, planned=_PROBE)
     wrong = [program.died, problem, *worthless(known)]
@@ -105,4 +99,4 @@ async def _capacity(
         raise InvalidRun(
             next(filter(None, wrong)), "try it with `loadgate run`, or give --rate: then the pilot needs no load"
         )
-    return max(1, end.stats[load.name].completed) / end.duration
+    return max(1, sum(stats.completed for stats in end.stats.values())) / end.duration

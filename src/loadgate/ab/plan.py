@@ -46,6 +46,7 @@ class AbFlags(CommonFlags):
     pairs: int | None = None
     length: str | None = None
     warmup: str | None = None
+    capacity: str | None = None
     time: str = "90s"
 
 
@@ -92,6 +93,8 @@ class AbPlan:
     length: float | None = None
     warmup: float | None = None
     pairs: int | None = None
+    capacity: float = 0.0
+    """Seconds of a pair in which the arms are asked as fast as they answer; 0: they are not."""
 
     @property
     def restarts(self) -> bool:
@@ -125,6 +128,7 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
         length=None if flags.length is None else duration_from_flag("--length", flags.length),
         warmup=_warmup(flags.warmup, profile),
         pairs=flags.pairs,
+        capacity=0.0 if flags.capacity is None else duration_from_flag("--capacity", flags.capacity),
     )
 
 

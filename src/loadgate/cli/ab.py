@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 @click.option("--pairs", type=click.IntRange(8, 1000), help="Pairs of starts at most. [default: what the time allows]")
 @click.option("--length", metavar="TIME", help="Time under load of a pair. [default: by the time and the pairs]")
 @click.option("--warmup", metavar="TIME", help="What is left out at the start of each. [default: 1s]")
+@click.option(
+    "--capacity",
+    metavar="TIME",
+    help="Ask the arms of each pair as fast as they answer, too, for so long. [default: not, it takes more pairs]",
+)
 @click.option("--time", default="90s", show_default=True, metavar="TIME", help="About how long all pairs may take.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**53 - 1), help="Seed of who comes first, and of the users. [default: a new one]"
@@ -65,6 +70,7 @@ def ab(
     pairs: int | None,
     length: str | None,
     warmup: str | None,
+    capacity: str | None,
     time: str,
     seed: int | None,
     out: Path,
@@ -98,6 +104,7 @@ def ab(
         pairs=pairs,
         length=length,
         warmup=warmup,
+        capacity=capacity,
         time=time,
         seed=seed,
     )

@@ -57,6 +57,8 @@ class AbRecord:
     state: RunState = RunState.COMPLETE
     arms: tuple[str, str] = ("", "")
     """The commands or URLs of base and head, without secrets."""
+    capacity: float = 0.0
+    """Seconds of a pair in which the arms were asked as fast as they answer; 0: they were not."""
 
     @property
     def evidence(self) -> int:
@@ -102,6 +104,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "rate": record.rate,
         "length": record.length,
         "warmup": record.warmup,
+        "capacity": record.capacity,
         "most_pairs": record.most,
         "fresh_starts": record.restarts,
         "confirming": record.confirming,

@@ -106,6 +106,8 @@ def _basis(record: AbRecord) -> list[str]:
     if record.confirming:
         text += f", and {record.confirming} to confirm"
     pieces = [text, f"each {length(record.length)} after {length(record.warmup)} of warm-up"]
+    if record.capacity:
+        pieces.append(f"then {length(record.capacity)} as fast as they answer")
     faulty = sum(bool(pair.faults) for pair in record.pairs)
     if faulty:
         pieces.append(f"{faulty} more {'was' if faulty == 1 else 'were'} no evidence")
@@ -140,7 +142,8 @@ def _needed(record: AbRecord, comparison: Comparison) -> str:
     if not more or not record.evidence:
         return ""
     pairs = max(record.most, record.evidence + more)
-    return f"--pairs {pairs} --length {math.ceil(record.length * 10.0) / 10.0:g}s"
+    capacity = f" --capacity {record.capacity:g}s" if record.capacity else ""
+    return f"--pairs {pairs} --length {math.ceil(record.length * 10.0) / 10.0:g}s{capacity}"
 
 
 def _fitted(command: str, room: int) -> list[str]:
