@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loadgate.cli.places import format_option
+from loadgate.cli.ab_options import output_options, plan_options
 from loadgate.errors import LoadgateError
 
 if TYPE_CHECKING:
@@ -23,42 +23,12 @@ if TYPE_CHECKING:
     "--base", required=True, metavar="COMMAND|URL", help="What is compared with: 'app --port {port}', or a URL."
 )
 @click.option("--head", required=True, metavar="COMMAND|URL", help="What may be worse.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Project file. [default: loadgate.yml, if there is one]",
-)
-@click.option(
-    "--request", metavar="REQUEST", help="What is asked where no file says it: 'GET /users'. [default: GET /]"
-)
-@click.option("--ready", metavar="PATH", help="What each arm must answer to be ready. [default: /, with any reply]")
-@click.option("--rate", metavar="RATE", help="Starts over both arms: 200/s. [default: 30 % of what the base can do]")
-@click.option("--pairs", type=click.IntRange(8, 1000), help="Pairs of starts at most. [default: what the time allows]")
-@click.option("--length", metavar="TIME", help="Time under load of a pair. [default: by the time and the pairs]")
-@click.option("--warmup", metavar="TIME", help="What is left out at the start of each. [default: 1s]")
-@click.option(
-    "--capacity",
-    metavar="TIME",
-    help="Ask the arms of each pair as fast as they answer, too, for so long. [default: not, it takes more pairs]",
-)
+@plan_options
 @click.option("--time", default="90s", show_default=True, metavar="TIME", help="About how long all pairs may take.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**53 - 1), help="Seed of who comes first, and of the users. [default: a new one]"
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("loadgate-out"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder for ab.json.",
-)
 @click.option("--all", "every", is_flag=True, help="Show every figure, those that stayed the same too.")
 @click.option("--strict", is_flag=True, help="Leave with 4 where the answer is not sure.")
 @click.option("--markdown", type=Path, metavar="FILE", help="Write the result for a comment on a pull request.")
-@click.option("--quiet", "-q", is_flag=True, help="Print the verdict and nothing else.")
-@format_option
+@output_options("ab.json")
 def ab(
     what: str | None,
     base: str,
