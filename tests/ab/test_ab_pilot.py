@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadgate.ab.order import Arm
-from loadgate.ab.pilot import LEAST, MOST, PAIRS, SHARE, WARMUP, Chosen, fitted
+from loadgate.ab.pilot import LEAST, LONGEST_WARMUP, MOST, PAIRS, SHARE, WARMUP, Chosen, Speed, fitted
 from loadgate.ab.plan import AbPlan, ArmSpec
 from loadgate.config.gate import GateSpec
 from loadgate.config.profile import profile_from_flags
@@ -14,7 +14,9 @@ from loadgate.judge.looks import CONFIRMATION, FEWEST
 from loadgate.script.source import url_script
 
 
-def chosen(*, capacity: float = 1_000.0, start: float = 0.2, time: float = 90.0, **given: float) -> Chosen:
+def chosen(
+    *, capacity: float = 1_000.0, cold: int = 0, start: float = 0.2, time: float = 90.0, **given: float
+) -> Chosen:
     """What is chosen with `given`: rate, length, warmup, pairs."""
     arm = ArmSpec(TargetSpec(url="http://127.0.0.1:1"), "")
     plan = AbPlan(
@@ -26,7 +28,7 @@ def chosen(*, capacity: float = 1_000.0, start: float = 0.2, time: float = 90.0,
         time=time,
         **given,  # type: ignore[arg-type]
     )
-    return fitted(plan, capacity, start)
+    return fitted(plan, Speed(capacity, cold), start)
 
 
 def took(found: Chosen) -> float:
@@ -68,6 +70,15 @@ def test_pairs_that_are_given_say_how_long_each_is() -> None:
     few, many = chosen(pairs=8), chosen(pairs=18)
     assert few.pace.length > many.pace.length
     assert took(few) == pytest.approx(90.0)
+
+
+def test_each_start_is_given_the_work_that_warmed_the_base_up() -> None:
+    assert chosen(cold=100).pace.warmup == WARMUP
+    slow = chosen(cold=1_500)
+    assert slow.pace.warmup == pytest.approx(10.0), "1,500 at half of 300 a second"
+    assert slow.pairs < chosen().pairs
+    assert chosen(cold=10**6).pace.warmup == LONGEST_WARMUP
+    assert chosen(cold=10**6, warmup=0.5).pace.warmup == 0.5
 
 
 def test_the_rate_is_a_share_of_what_the_base_can_do_within_limits() -> None:

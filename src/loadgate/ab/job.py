@@ -33,6 +33,7 @@ from loadgate.record.result import SeriesName
 from loadgate.record.run import RunState
 from loadgate.record.verdict import Verdict, Word
 from loadgate.script.loop import run_loop
+from loadgate.units import format_clock
 
 NAME: Final = "ab.json"
 FAULTY: Final = 3
@@ -96,8 +97,9 @@ class Job:
         chosen = self._chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
         pace = chosen.pace
         self.say(
-            f"up to {chosen.pairs} pairs of {'starts' if self.plan.restarts else 'blocks'}, each {pace.warmup:g} s warm-up "
-            f"and {pace.length:.3g} s at {pace.rate:.4g}/s; seed {self._seed}"
+            f"up to {chosen.pairs} pairs of {'starts' if self.plan.restarts else 'blocks'}, each {pace.warmup:.3g} s warm-up "
+            f"and {pace.length:.3g} s at {pace.rate:.4g}/s, {format_clock(chosen.pairs * self._each)} at most and "
+            f"{format_clock(CONFIRMATION[-1].pairs * self._each)} to confirm; seed {self._seed}"
         )
 
         async def another() -> Measured | None:
@@ -171,13 +173,19 @@ class Job:
         assert self._chosen is not None
         return len(self._faulty) >= max(FAULTY, FAULTY_SHARE * self._chosen.pairs)
 
-    def _progress(self) -> AbProgress:
+    @property
+    def _each(self) -> float:
+        """Seconds that a pair takes."""
         assert self._chosen is not None
         pace = self._chosen.pace
+        return 2.0 * self._chosen.start + pace.warmup + pace.length + self.plan.capacity
+
+    def _progress(self) -> AbProgress:
+        assert self._chosen is not None
         done, most = len(self._measured), self._chosen.pairs
         if self._confirming:
             done, most = len(self._fresh), CONFIRMATION[-1].pairs
-        left = (most - done) * (2.0 * self._chosen.start + pace.warmup + pace.length + self.plan.capacity)
+        left = (most - done) * self._each
         comparison = self._compare() if self._measured else None
         return AbProgress(done + 1, most, self._confirming, left, comparison)
 

@@ -1,7 +1,8 @@
-"""The pilot: a start of the base, asked as fast as it answers for a moment, says how fast, how long and how often to measure.
+"""The pilot: a start of the base, asked as fast as it answers until it is warm, says how fast, how long, how often to measure.
 
 * Rate: both arms together get `SHARE` of what the base alone can do. More, and they wait for each other where they share a
   core; less, and there are fewer requests than there could be.
+* Warm-up: until each arm had as much work as the base took to be as fast as it stays (`warming.py`), `WARMUP` at least.
 * Length: `PAIRS` pairs and those that confirm fill the time, each at least `LEAST` long, and long enough for p95.
 """
 
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadgate.ab.capacity import Burst
-from loadgate.ab.order import Arm
+from loadgate.ab.order import ARMS, Arm
 from loadgate.ab.pair import Pace, free_ports, named
 from loadgate.ab.plan import AbPlan
+from loadgate.ab.warming import cold_slices
 from loadgate.clients.http.stack import stack_for
 from loadgate.clock import Clock
 from loadgate.config.target import TargetSpec
@@ -35,8 +37,19 @@ LEAST: Final = 2.0
 MOST: Final = 15.0
 """Seconds under load of one pair."""
 WARMUP: Final = 1.0
+LONGEST_WARMUP: Final = 30.0
 _FASTEST: Final = 4_000.0
-_PROBE: Final = 1.5
+_SLICE: Final = 0.25
+_LONGEST: Final = 20.0
+"""Seconds after which a base that still becomes faster is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What the base does when it is warm (iterations a second), and what it took to be warm (iterations)."""
+
+    capacity: float
+    cold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +69,22 @@ async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str
         with named(Arm.BASE):
             await program.start()
             ready = clock.now()
-            capacity = 0.0 if plan.rate is not None else await _capacity(plan, target, program, seed, clock, env, agent)
+            speed = (
+                Speed(0.0) if plan.rate is not None else await _speed(plan, target, program, seed, clock, env, agent)
+            )
         stopping = clock.now()
         await program.stop()
-    return fitted(plan, capacity, (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0)
+    return fitted(plan, speed, (ready - began) + (clock.now() - stopping) if plan.restarts else 0.0)
 
 
-def fitted(plan: AbPlan, capacity: float, start: float) -> Chosen:
-    """What `plan` says, and for the rest what fits its time, where the base does `capacity` iterations a second and `start` is
-    what starting and stopping an arm takes (s).
+def fitted(plan: AbPlan, speed: Speed, start: float) -> Chosen:
+    """What `plan` says, and for the rest what fits its time, where the base has that `speed` and `start` is what starting and
+    stopping an arm takes (s).
     """
-    warmup = WARMUP if plan.warmup is None else plan.warmup
-    rate = plan.rate or min(_FASTEST, max(1.0, SHARE * capacity))
+    rate = plan.rate or min(_FASTEST, max(1.0, SHARE * speed.capacity))
+    warmup = plan.warmup
+    if warmup is None:
+        warmup = min(LONGEST_WARMUP, max(WARMUP, speed.cold / (rate / len(ARMS))))
     pairs = plan.pairs or PAIRS
     length = plan.length
     confirming = CONFIRMATION[-1].pairs
@@ -80,23 +97,34 @@ def fitted(plan: AbPlan, capacity: float, start: float) -> Chosen:
     return Chosen(Pace(rate, length, warmup), pairs, start)
 
 
-async def _capacity(
+async def _speed(
     plan: AbPlan, target: TargetSpec, program: Program, seed: int, clock: Clock, env: Mapping[str, str], agent: str
-) -> float:
-    """Iterations a second of a few users without pause. Raises LoadgateError where nothing succeeds."""
+) -> Speed:
+    """How fast it serves a few users without pause. Raises LoadgateError where nothing succeeds."""
     recorder = Recorder(start=clock.now())
     http = stack_for(target, recorder, agent)
     await reach_target(target, http)
     performance = Performance(plan.script, recorder=recorder, http=http, clock=clock, env=env, seed=seed)
     await performance.prepare()
-    recorder.begin(clock.now())
-    burst = Burst(program, recorder)
-    end = await burst.run(performance, clock, _PROBE, ids=itertools.count(1))
+    began = clock.now()
+    recorder.begin(began)
+    ids = itertools.count(1)
+    done: list[int] = []
+    seconds: list[float] = []
+    cold = None
+    while cold is None and sum(seconds) < _LONGEST and not program.died:
+        end = await Burst(program, recorder).run(performance, clock, _SLICE, ids=ids)
+        done.append(sum(stats.completed for stats in end.stats.values()))
+        seconds.append(end.duration)
+        cold = cold_slices([count / took for count, took in zip(done, seconds, strict=True)])
     problem = await performance.finish()
-    known = facts(recorder, state=RunState.COMPLETE, elapsed=end.duration, planned=_PROBE)
+    elapsed = clock.now() - began
+    known = facts(recorder, state=RunState.COMPLETE, elapsed=elapsed, planned=elapsed)
     wrong = [program.died, problem, *worthless(known)]
     if any(wrong):
         raise InvalidRun(
             next(filter(None, wrong)), "try it with `loadgate run`, or give --rate: then the pilot needs no load"
         )
-    return max(1, sum(stats.completed for stats in end.stats.values())) / end.duration
+    if cold is None:
+        cold = len(done) // 2
+    return Speed(max(1, sum(done[cold:])) / sum(seconds[cold:]), sum(done[:cold]))

@@ -30,7 +30,11 @@ _PLAN: Final = (
         "--pairs", type=click.IntRange(8, 1000), help="Pairs of starts at most. [default: what the time allows]"
     ),
     click.option("--length", metavar="TIME", help="Time under load of a pair. [default: by the time and the pairs]"),
-    click.option("--warmup", metavar="TIME", help="What is left out at the start of each. [default: 1s]"),
+    click.option(
+        "--warmup",
+        metavar="TIME",
+        help="What is left out at the start of each. [default: until it is warm, 1s at least]",
+    ),
     click.option(
         "--capacity",
         metavar="TIME",
