@@ -40,12 +40,7 @@ class Collection:
         self._last = 0
         self.version = 0
         self.followers: set[Callable[[bytes], object]] = set()
-        for value in seeded:
-            id = self._last = value["id"]
-            self._objects[id] = _encode(value)
-            if parent:
-                self._parents[id] = value[parent]
-                self._children.setdefault(value[parent], {})[id] = None
+        self._seed(seeded)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -87,6 +82,19 @@ class Collection:
             return False
         self._drop(id)
         return True
+
+    def _seed(self, seeded: Iterable[dict[str, Any]]) -> None:
+        """Take what the target came with. This is done by the thousand at every start, hence without a call per object."""
+        objects, parents, children, parent = self._objects, self._parents, self._children, self._parent
+        for value in seeded:
+            id = self._last = value["id"]
+            objects[id] = _encode(value)
+            if parent:
+                above = parents[id] = value[parent]
+                if above in children:
+                    children[above][id] = None
+                else:
+                    children[above] = {id: None}
 
     def _change(self, id: int, value: dict[str, Any]) -> bytes:
         encoded = self._keep(id, value)

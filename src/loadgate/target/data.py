@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final
 
@@ -53,48 +53,47 @@ def users(seed: int) -> Iterator[dict[str, Any]]:
 
 def posts(seed: int) -> Iterator[dict[str, Any]]:
     """`POSTS_EACH` per user, one user after the other."""
-    text = _Text(f"{seed} posts")
+    random, words = _shuffled(f"{seed} posts")
+    titles = [sentence[:-1] for sentence in _sentences(words, 4)]
+    first, second = _sentences(words, 9), _sentences(words, 12)
     for id in range(1, USERS * POSTS_EACH + 1):
         yield {
             "id": id,
             "userId": (id - 1) // POSTS_EACH + 1,
-            "title": text.sentence(4)[:-1],
-            "body": f"{text.sentence(9)} {text.sentence(12)}",
+            "title": _pick(random(), titles),
+            "body": f"{_pick(random(), first)} {_pick(random(), second)}",
         }
 
 
 def comments(seed: int) -> Iterator[dict[str, Any]]:
     """`COMMENTS_EACH` per post, one post after the other."""
-    text = _Text(f"{seed} comments")
+    random, words = _shuffled(f"{seed} comments")
+    bodies = _sentences(words, 10)
     for id in range(1, USERS * POSTS_EACH * COMMENTS_EACH + 1):
-        name = _pick(text.random(), _FIRST)
+        name = _pick(random(), _FIRST)
         yield {
             "id": id,
             "postId": (id - 1) // COMMENTS_EACH + 1,
             "name": name,
             "email": f"{name.lower()}.{id}@example.com",
-            "body": text.sentence(10),
+            "body": _pick(random(), bodies),
         }
 
 
-def _pick(u: float, words: list[str]) -> str:
-    return words[int(u * len(words))]
+def _pick(u: float, texts: list[str]) -> str:
+    return texts[int(u * len(texts))]
 
 
-class _Text:
-    """Sentences of whole words; the words of one sentence are neighbours in a shuffled list. There are so few that each is
-    put together once: this is done at every start."""
+def _shuffled(seed: str) -> tuple[Callable[[], float], list[str]]:
+    """What draws numbers from 0 to 1, and all words in an order of the same seed."""
+    generator = Random(seed)
+    return generator.random, generator.sample(_WORD, len(_WORD))
 
-    def __init__(self, seed: str) -> None:
-        generator = Random(seed)
-        self.random = generator.random
-        self._words = generator.sample(_WORD, len(_WORD)) * 2
-        self._sentences: dict[tuple[int, int], str] = {}
 
-    def sentence(self, length: int) -> str:
-        at = int(self.random() * len(_WORD))
-        sentence = self._sentences.get((at, length))
-        if sentence is None:
-            sentence = " ".join(self._words[at : at + length]).capitalize() + "."
-            self._sentences[at, length] = sentence
-        return sentence
+def _sentences(words: list[str], length: int) -> list[str]:
+    """Sentences of `length` whole words that are neighbours in `words`, which is a ring: one from each word on.
+
+    There are so few that all are put together beforehand: objects are made at every start, by the thousand.
+    """
+    ring = words + words[:length]
+    return [" ".join(ring[at : at + length]).capitalize() + "." for at in range(len(words))]
