@@ -128,6 +128,11 @@ class Program:
         await keeper.watch(subject, self._every, self._on_usage)
         self._memory = (await keeper.read(pss=False)).rss
 
+    @property
+    def pid(self) -> int | None:
+        """The process that was started, of which all others come; None where none was."""
+        return None if self._started is None else self._started.pid
+
     # -- under load
 
     async def begin(self, recorder: Recorder, warmup: float, tags: Mapping[str, str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import msgspec
 
 from loadgate.record.ab import encode_ab
 from loadgate.record.comparison_json import ComparisonForm, read_comparison
-from tests.support.sample_ab import ab_record
+from loadgate.record.explained import explained_form
+from tests.support.sample_ab import EXPLAINED, ab_record
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "ab.md"
 
@@ -26,7 +28,23 @@ def form(change: float = 0.0) -> dict[str, Any]:
 def test_every_key_is_in_the_docs_and_every_key_of_the_docs_is_there() -> None:
     text = DOCS.read_text("utf-8").partition("## ab.json")[2].partition("\n## ")[0]
     described = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
-    assert described == set(form()) | {f"pairs[].{key}" for key in form()["pairs"][0]}
+    explained = explained_form(EXPLAINED)
+    assert described == {
+        *form(),
+        *(f"pairs[].{key}" for key in form()["pairs"][0]),
+        *(f"explained.{key}" for key in explained),
+        *(f"explained.functions[].{key}" for key in explained["functions"][0]),
+    }
+
+
+def test_what_made_it_worse_is_null_until_it_was_asked_for() -> None:
+    assert form(0.2)["explained"] is None
+    found = json.loads(encode_ab(replace(ab_record(0.2), explained=EXPLAINED)))["explained"]
+    assert (found["tool"], found["samples"], found["missing"]) == ("py-spy", [712, 941], [])
+    assert [(one["function"], one["line"], one["counted"]) for one in found["functions"]] == [
+        ("planted", 23, "self"),
+        ("Shop.render", None, "total"),
+    ]
 
 
 def test_it_says_how_it_ended_and_on_what_that_rests() -> None:

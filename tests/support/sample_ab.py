@@ -12,7 +12,9 @@ from loadgate.measure.metric import Direction
 from loadgate.record.ab import AbRecord, PairRecord
 from loadgate.record.comparison import Change, Comparison
 from loadgate.record.environment import Environment
+from loadgate.record.explained import Counted, Explained, Grown
 from loadgate.record.result import Figure, Result, SeriesName
+from loadgate.record.stacks import Frame
 from loadgate.record.verdict import Verdict, Word
 from tests.support.results import FAILED, P95, result
 
@@ -22,6 +24,27 @@ MACHINE = Environment("AMD EPYC 7763", 4.0, "linux 6.1.0 x86_64", "Debian 12", "
 BASE = {P50: 12.0, P95: 30.0, FAILED: 0.001, CPU: 0.17}
 OF_STEP = SeriesName("GET /users | all", "http_req_latency", "p95")
 NOISE = (0.004, -0.006, 0.002, -0.001, 0.005, -0.003, 0.001, -0.004, 0.003, -0.002)
+
+EXPLAINED = Explained(
+    tool="py-spy",
+    counts="running or waiting for a core",
+    seconds=10.0,
+    samples=(712, 941),
+    times=(0.00222, 0.00294),
+    functions=(
+        Grown(
+            Frame("planted", "app.py", 23),
+            Counted.SELF,
+            0.00015,
+            0.0005,
+            45e-6,
+            0.067,
+            0.17,
+            Frame("answer", "app.py", 39),
+        ),
+        Grown(Frame("Shop.render", "shop.so"), Counted.TOTAL, 0.001, 0.0012, 60e-6, 0.45, 0.41),
+    ),
+)
 
 
 def ab_record(change: float = 0.0, noise: float = 1.0, *, faults: tuple[str, ...] = ()) -> AbRecord:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from loadgate._version import __version__
+from loadgate.ab.explain import explain
 from loadgate.ab.notes import dropped_note, limit_note
 from loadgate.ab.order import ARMS, Arm, pair_order
 from loadgate.ab.pair import Measured, measure_pair
@@ -52,6 +53,8 @@ class Job:
     say: Callable[[str], None]
     watch: Callable[[AbProgress], None] = lambda progress: None
     strict: bool = False
+    explain: bool = False
+    """Whether to look into both arms where the head is worse."""
     _unsaved: str = ""
     """Why the record is not on the disk, if it is not."""
     _started: float = field(default_factory=time.time)
@@ -145,7 +148,23 @@ class Job:
             if not comparison.having(Change.UNSURE):
                 break
         assert comparison is not None
-        return self._record(await self._confirmed(comparison, another))
+        record = self._record(await self._confirmed(comparison, another))
+        if not self.explain or record.verdict.word is not Word.FAIL or self._interrupted:
+            return record
+        self._save(record)
+        self.say("a last pair is looked into by a profiler, to see what made it worse")
+        explained = await explain(
+            self.plan,
+            len(record.pairs) + 1,
+            pace,
+            seed=self._seed,
+            clock=clock,
+            env=self.env,
+            agent=agent,
+            signals=signals,
+            folder=self.file.path.parent,
+        )
+        return replace(record, explained=explained)
 
     async def _confirmed(self, comparison: Comparison, another: Callable[[], Awaitable[Measured | None]]) -> Comparison:
         """`comparison` with only those figures worse that fresh pairs say are."""

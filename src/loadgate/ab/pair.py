@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import socket
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from loadgate.ab import faults
 from loadgate.ab.capacity import Capacities, measure_capacities
@@ -79,8 +80,12 @@ async def measure_pair(
     env: Mapping[str, str],
     agent: str,
     signals: Signals,
+    beside: Callable[[Mapping[Arm, Program]], Coroutine[Any, Any, None]] | None = None,
 ) -> Measured:
-    """Measure pair `number`. Raises LoadgateError where an arm cannot be started or set up, with its name."""
+    """Measure pair `number`. Raises LoadgateError where an arm cannot be started or set up, with its name.
+
+    `beside` is what else is done with the programs under load: the load ends with it at the latest, and counts as interrupted.
+    """
     order = pair_order(seed, number)
     ports = dict(zip(order.ports, free_ports(len(ARMS)), strict=True))
     targets = {arm: plan.arms[arm].at(ports[arm]) for arm in ARMS}
@@ -135,7 +140,7 @@ async def measure_pair(
         origin = clock.now()
         recorder.begin(origin)
         turns.begin(origin)
-        end = await engine.run(origin)
+        end = await (engine.run(origin) if beside is None else _run_beside(engine, origin, beside(programs)))
         duet = {arm: _of_duet(recorder, arm) for arm in ARMS}  # before there are samples of another load
         capacities = Capacities({})
         if plan.capacity and end.state is EndState.COMPLETE:
@@ -166,6 +171,18 @@ def named(arm: Arm) -> Iterator[None]:
     except LoadgateError as error:
         kind = InvalidRun if error.exit_code == InvalidRun.exit_code else LoadgateError
         raise kind(f"{arm}: {error}") from None
+
+
+async def _run_beside(engine: Engine, origin: float, work: Coroutine[Any, Any, None]) -> RunEnd:
+    """Run the load while `work` is done, and end either with the other. Raises what `work` raises."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: engine.interrupt())
+    try:
+        return await engine.run(origin)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _each(works: Iterable[Awaitable[None]]) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 @click.option("--time", default="90s", show_default=True, metavar="TIME", help="About how long all pairs may take.")
 @click.option("--all", "every", is_flag=True, help="Show every figure, those that stayed the same too.")
 @click.option("--strict", is_flag=True, help="Leave with 4 where the answer is not sure.")
+@click.option(
+    "--explain", is_flag=True, help="Where HEAD is worse, list the functions that take longer: by py-spy or perf."
+)
 @click.option("--markdown", type=Path, metavar="FILE", help="Write the result for a comment on a pull request.")
 @output_options("ab.json")
 def ab(
@@ -46,6 +49,7 @@ def ab(
     out: Path,
     every: bool,
     strict: bool,
+    explain: bool,
     markdown: Path | None,
     quiet: bool,
     form: str,
@@ -86,7 +90,9 @@ def ab(
             raise LoadgateError(f"--markdown {markdown} is where the record goes", "give it another name")
     view = AbView(sys.stderr, quiet=quiet)
     try:
-        job = Job(plan, RecordFile(home / out, NAME), os.environ, recorded_command(), view.say, view.watch, strict)
+        job = Job(
+            plan, RecordFile(home / out, NAME), os.environ, recorded_command(), view.say, view.watch, strict, explain
+        )
         record = job.run()
     finally:
         view.close()

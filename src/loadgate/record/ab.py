@@ -12,6 +12,7 @@ import msgspec
 from loadgate.record.comparison import Comparison
 from loadgate.record.comparison_json import comparison_form, known
 from loadgate.record.environment import Environment
+from loadgate.record.explained import Explained, explained_form
 from loadgate.record.result import SeriesName
 from loadgate.record.run import RunState
 from loadgate.record.verdict import INTERRUPTED_EXIT, Verdict
@@ -59,6 +60,8 @@ class AbRecord:
     """The commands or URLs of base and head, without secrets."""
     capacity: float = 0.0
     """Seconds of a pair in which the arms were asked as fast as they answer; 0: they were not."""
+    explained: Explained | None = None
+    """What made the head worse; None where it is not, or nobody asked."""
 
     @property
     def evidence(self) -> int:
@@ -113,6 +116,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "exit_code": record.exit_code,
         "reasons": list(verdict.reasons),
         "comparison": None if record.comparison is None else comparison_form(record.comparison),
+        "explained": None if record.explained is None else explained_form(record.explained),
         "pairs": [_pair_form(pair) for pair in record.pairs],
     }
 

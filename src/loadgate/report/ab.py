@@ -9,9 +9,11 @@ from typing import Final
 from loadgate.judge.wording import margin_text
 from loadgate.record.ab import AbRecord
 from loadgate.record.comparison import Change, Comparison, Row
+from loadgate.record.explained import Explained
 from loadgate.record.verdict import Word
 from loadgate.report.comparison import MARKS, SHOWN, labelled, row_lines
 from loadgate.report.ending import ComparisonEnding, ending_lines
+from loadgate.report.explained import explained_lines
 from loadgate.report.figures import length
 from loadgate.report.style import ELLIPSIS, Ink, Line, cells, clean, flow, squeeze, wrap
 from loadgate.units import format_rate
@@ -33,6 +35,7 @@ class AbPage:
     hidden: tuple[Row, ...]
     ending: ComparisonEnding
     needed: str
+    explained: Explained | None
 
 
 def ab_page(record: AbRecord) -> AbPage:
@@ -51,6 +54,7 @@ def ab_page(record: AbRecord) -> AbPage:
         hidden=tuple(hidden),
         ending=_ending(record, comparison, needed),
         needed=needed,
+        explained=record.explained,
     )
 
 
@@ -70,6 +74,8 @@ def ab_lines(page: AbPage, width: int, *, every: bool = False) -> list[Line]:
             lines += [
                 [("  " + row, Ink.FAINT)] for row in wrap(f"also measured: {left_out}; --all shows them", width - 2)
             ]
+    if page.explained is not None:
+        lines += [*blank, *explained_lines(page.explained, width)]
     return [*lines, *blank, *ending_lines(page.ending, width)]
 
 

@@ -12,9 +12,11 @@ from typing import Final
 
 from loadgate.record.ab import AbRecord
 from loadgate.record.comparison import Row
+from loadgate.record.explained import Explained
 from loadgate.report.ab import AbPage, left_out_text
 from loadgate.report.comparison import MARKS, SHOWN, amount_cell, change_cell, interval_cell, limit_cell
 from loadgate.report.ending import first_clause
+from loadgate.report.explained import EXPLAINED_HEADS, explained_sentences, grown_cells
 from loadgate.report.style import clean
 
 MARKER: Final = "<!-- loadgate ab -->"
@@ -35,6 +37,8 @@ def ab_markdown(record: AbRecord, page: AbPage) -> str:
     parts = [MARKER, f"### {ending.word.value.upper()}: {_text(title)}"]
     parts.append("\n".join(f"- {_text(reason)}" for reason in ending.reasons if reason != title))
     parts.append(_table(page.shown[-SHOWN:]))
+    if page.explained is not None:
+        parts.append(_explained(page.explained))
     parts.append(f"{_text('; '.join(page.basis))}.  \n{_text(page.machine)}")
     if left_out := left_out_text(page):
         rows = (*page.shown[:-SHOWN], *page.hidden)
@@ -53,6 +57,15 @@ def _table(rows: Sequence[Row]) -> str:
         values = (amount_cell(row, row.base), amount_cell(row, row.head), change_cell(row), interval_cell(row))
         texts = (MARKS[row.word][0], str(row.series), *values, limit_cell(row))
         lines.append(f"| {' | '.join(map(_text, texts))} |")
+    return "\n".join(lines)
+
+
+def _explained(explained: Explained) -> str:
+    """What grew, with its sentences."""
+    lines = [_text(f"What grew: {'; '.join(explained_sentences(explained))}.")]
+    if explained.functions:
+        lines += ["", f"| {' | '.join(EXPLAINED_HEADS)} |", "|---|---|--:|--:|--:|--:|---|"]
+        lines += [f"| {' | '.join(map(_text, grown_cells(one)))} |" for one in explained.functions]
     return "\n".join(lines)
 
 
