@@ -165,7 +165,8 @@ def placed(target: TargetSpec, url: str | None, flag: str = "--url") -> TargetSp
     if is_grpc(url):
         server = server_from_flag(url, flag)
         return replace(target, grpc=GrpcSpec(server) if target.grpc is None else replace(target.grpc, url=server))
-    return replace(target, url=target_from_url(url, flag).url)
+    named = target_from_url(url, flag)
+    return replace(target, url=named.url, websocket=named.websocket)
 
 
 def _project_plan(project: Project, flags: Flags, env: Mapping[str, str]) -> Plan:

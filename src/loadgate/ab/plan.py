@@ -179,7 +179,7 @@ def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
         raise ConfigError([Problem(f"--{arm}: there is no {PORT} in the command", note=note)])
     if target.url is None and target.grpc is None:
         target = replace(target, url=_HOST)
-    if target.place.startswith("http+unix:"):
+    if target.url is not None and target.url.startswith("http+unix:"):
         raise LoadgateError(
             "the target's URL is a Unix socket, and programs that `ab` starts listen on a port of their own",
             "give --config FILE with another `url`",

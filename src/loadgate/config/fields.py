@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -77,6 +77,7 @@ class Fields:
         self.span = place.key or node.span
         self.where = where
         self._known: set[str] = set()
+        self._denied: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
         self._known.add(key)
@@ -104,11 +105,21 @@ class Fields:
         span = self.span if key is None else self.node.entries[key].key_span
         self.context.problems.append(Problem(message, span, label, note))
 
+    def allow(self, keys: Iterable[str]) -> None:
+        """Let `keys` be among those that may stand here."""
+        self._known.update(keys)
+
+    def deny(self, key: str, message: str, label: str) -> None:
+        """Report `key` where it is given, which others of this kind may have: it is not listed among those allowed."""
+        if key in self:
+            self.report(message, key, label)
+        self._denied.add(key)
+
     def done(self) -> None:
         """Report the keys that were not asked for."""
-        allowed = ", ".join(sorted(self._known))
+        allowed = ", ".join(sorted(self._known - self._denied))
         for key in self.node.entries.keys() - self._known:
-            likely = nearest(key, self._known)
+            likely = nearest(key, self._known - self._denied)
             label = f"did you mean `{likely}`?" if likely else ""
             self.report(f"unknown key `{key}` {self.where}", key, label, f"allowed here: {allowed}")
 

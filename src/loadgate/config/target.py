@@ -19,7 +19,7 @@ from loadgate.config.grpc import GrpcSpec, is_grpc, read_grpc
 from loadgate.config.scrape import KNOWN, ScrapeSpec, read_scrape
 from loadgate.config.source import Node, Scalar, Table
 from loadgate.config.start import STOP, ReadySpec, StartSpec, WatchSpec, read_ready, read_start, read_watch
-from loadgate.config.websocket import http_url
+from loadgate.config.websocket import http_url, is_websocket, ws_url
 from loadgate.errors import ConfigError, Problem, nearest, redact_url
 
 T = TypeVar("T")
@@ -66,10 +66,11 @@ class TlsSpec:
 class TargetSpec:
     """The system under test. `url` None: the command line names it. Times in seconds; `redirects` 0: do not follow.
 
-    That of a WebSocket server is kept as the one of HTTP it stands for.
+    That of a WebSocket server is kept as the one of HTTP it stands for; `websocket` says that it was one.
     """
 
     url: str | None = None
+    websocket: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     auth: Auth[str] | None = None
     tls: TlsSpec = TlsSpec()
@@ -88,6 +89,8 @@ class TargetSpec:
     @property
     def place(self) -> str:
         """Where it is, for people: its URL, or that of its gRPC server where it has no other; empty where neither is known."""
+        if self.url and self.websocket:
+            return ws_url(self.url)
         return self.url or (self.grpc.url if self.grpc is not None else "")
 
     @property
@@ -96,7 +99,7 @@ class TargetSpec:
         return self.start is not None or self.watch is not None
 
     def __repr__(self) -> str:
-        url = None if self.url is None else redact_url(self.url)
+        url = None if self.url is None else redact_url(self.place)
         return (
             f"TargetSpec(url={url!r}, headers={list(self.headers)!r}, auth={self.auth!r}, tls={self.tls!r}, "
             f"timeout={self.timeout!r}, connect_timeout={self.connect_timeout!r}, redirects={self.redirects!r}, "
@@ -110,14 +113,16 @@ def target_from_url(url: str, flag: str = "--url") -> TargetSpec:
     wrong = url_mistake(http_url(url))
     if wrong is not None:
         raise ConfigError([Problem(f"{flag}: `{redact_url(url)}` {wrong[0]}", note=wrong[1])])
-    return TargetSpec(url=http_url(url))
+    return TargetSpec(url=http_url(url), websocket=is_websocket(url))
 
 
 def read_target(node: Node, place: Place) -> TargetSpec:
     """The `target` mapping, with `${env.NAME}` filled in."""
     own = Fields(node, place, "in `target`")
+    written = own.take("url", _url, None)
     target = TargetSpec(
-        url=own.take("url", _url, None),
+        url=None if written is None else http_url(written),
+        websocket=written is not None and is_websocket(written),
         headers=own.take("headers", headers(fields.plain), {}),
         auth=own.take("auth", auth(fields.plain), None),
         tls=own.take("tls", _tls, TlsSpec()),
@@ -220,10 +225,10 @@ def url_mistake(url: str) -> tuple[str, str] | None:
 
 
 def _url(node: Node, place: Place) -> str:
-    url = http_url(fields.plain(node, place))
+    url = fields.plain(node, place)
     if is_grpc(url):
         raise Refusal(Problem(f"{place.what} is of a gRPC server", node.span, "write it as `grpc` in `target`"))
-    wrong = url_mistake(url)
+    wrong = url_mistake(http_url(url))
     if wrong is not None:
         raise Refusal(Problem(f"{place.what} {wrong[0]}", node.span, wrong[1]))
     return url

@@ -20,6 +20,13 @@ def http_url(url: str) -> str:
     return f"{_HTTP.get(scheme.lower(), scheme)}://{rest}" if found else url
 
 
+def ws_url(url: str) -> str:
+    """`url` as that of a WebSocket server: the scheme that `http_url` changed, changed back."""
+    scheme, found, rest = url.partition("://")
+    back = {http: ws for ws, http in _HTTP.items()}
+    return f"{back.get(scheme.lower(), scheme)}://{rest}" if found else url
+
+
 def is_of_handshake(header: str) -> bool:
     """Whether the client writes this header field itself (RFC 6455 section 4.1)."""
     return header.lower() in _HANDSHAKE or header.lower().startswith("sec-websocket-")

@@ -2,7 +2,7 @@
 
 Times are milliseconds, shares 0 to 1, rates per second of measured time. `metrics` has every trend under its name with its
 percentiles, every rate and gauge as one number, every counter as its total; `steps` the same for each step, under the metrics
-of its protocol. What was not measured is left out, never zero: only `dropped_iterations` is 0 where none was dropped.
+of its `protocol`. What was not measured is left out, never zero: only `dropped_iterations` is 0 where none was dropped.
 """
 
 from __future__ import annotations
@@ -99,15 +99,19 @@ def _metrics(run: Run) -> dict[str, Any]:
 
 
 def _steps(run: Run) -> dict[str, Any]:
-    counts = {protocol.count for protocol in PROTOCOLS}
-    names = dict.fromkeys(
-        series.tags["name"] for series in run.series if series.metric.name in counts and "name" in series.tags
-    )
+    """By name: the protocol, of several of one name all of them, and what was measured."""
+    counts = {protocol.count: protocol.name for protocol in PROTOCOLS}
+    protocols: dict[str, dict[str, None]] = {}
+    for series in run.series:
+        if series.metric.name in counts and "name" in series.tags:
+            protocols.setdefault(series.tags["name"], {})[counts[series.metric.name]] = None
     steps = {}
-    for name in names:
+    for name, spoken in protocols.items():
         values = {metric: _value(run.total(metric, {"name": name})) for metric in STEP_METRICS}
-        steps[name] = {metric: value for metric, value in values.items() if value is not None}
-    return {name: values for name, values in steps.items() if values}
+        measured = {metric: value for metric, value in values.items() if value is not None}
+        if measured:
+            steps[name] = {"protocol": ", ".join(spoken), **measured}
+    return steps
 
 
 def _threshold(result: ThresholdResult) -> dict[str, Any]:

@@ -55,12 +55,13 @@ class GraphqlSocket(WsSession):
     Failures are those of the subscriptions on it, each one's own; as a session of WebSocket it has no exchange.
     """
 
-    __slots__ = ("_acknowledged", "_number", "_payload", "_ready", "_subscriptions")
+    __slots__ = ("_acknowledged", "_name", "_number", "_payload", "_ready", "_subscriptions")
 
     def __init__(self, session: WsSession, payload: bytes) -> None:
         assert session._offer is not None
         super().__init__(session._client, session._handshake, session._offer)
         self._acknowledged: asyncio.Future[None] | None = None
+        self._name = session._step.name
         self._number = 0
         self._payload = payload
         self._ready: asyncio.Future[bool] | None = None
@@ -81,6 +82,7 @@ class GraphqlSocket(WsSession):
         self._number += 1
         id = str(self._number)
         self._subscriptions[id] = subscription
+        self._name = subscription.name
         return id
 
     async def ready(self) -> bool:
@@ -112,14 +114,15 @@ class GraphqlSocket(WsSession):
             return
         start = perf_counter()
         self._acknowledged = self._loop.create_future()
+        limit = min(self.timeout, self._client.stack.connector.connect_timeout)
         payload = f',"payload":{self._payload.decode()}' if self._payload else ""
         self._post(f'{{"type":"connection_init"{payload}}}', self._step)
         try:
-            async with asyncio.timeout(max(0.001, began + self.timeout - start)):
+            async with asyncio.timeout(max(0.001, began + limit - start)):
                 await self._acknowledged
         except TimeoutError:
             self._send_control(CLOSE, close_payload(GOING_AWAY))
-            self._end(ErrorKind.TIMEOUT, f"no connection_ack within {self.timeout:g} s")
+            self._end(ErrorKind.TIMEOUT, f"no connection_ack within {limit:g} s")
             self._shut()
             return
         if self.is_open:
@@ -192,6 +195,10 @@ class GraphqlSocket(WsSession):
     def _broken(self, kind: ErrorKind, text: str, now: float) -> None:
         if not self._subscriptions:
             self._note(kind, text)
+
+    def _note(self, kind: ErrorKind, text: str) -> None:
+        """Under the name of the last subscription on it: as a session it has no exchange, and no row among the steps."""
+        self._client.stack.recorder.error(kind.value, self._name, text)
 
     def _ended(self, kind: ErrorKind | None, text: str) -> None:
         explained = CODES.get(self.close_code or 0)

@@ -90,6 +90,11 @@ class Subscription:
         self.timeout = timeout
         """Seconds for the opening of the connection, and for each event that `next` waits for."""
 
+    @property
+    def name(self) -> str:
+        """The step it counts for."""
+        return self._step.name
+
     # -- what scenarios use
 
     async def __aenter__(self) -> Self:

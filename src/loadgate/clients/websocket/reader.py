@@ -28,7 +28,7 @@ Event = tuple[int, str | bytes, int]
 class MessageReader:
     """Reads one session. `limit` is the most bytes a message may have."""
 
-    __slots__ = ("_compressed", "_deflate", "_frames", "_limit", "_opcode", "_parts", "_size", "_wire")
+    __slots__ = ("_compressed", "_deflate", "_frames", "_limit", "_opcode", "_parts", "_size", "_wire", "untold")
 
     def __init__(self, deflate: Deflate | None = None, limit: int = LIMIT) -> None:
         self._deflate = deflate
@@ -39,6 +39,8 @@ class MessageReader:
         self._parts: list[bytes] = []
         self._size = 0
         self._wire = 0
+        self.untold = 0
+        """Bytes that came, and of which no event has told yet: they are of a message that is not whole, or none."""
 
     @property
     def begun(self) -> bool:
@@ -47,8 +49,10 @@ class MessageReader:
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """What is whole with `data`, control frames between the fragments of a message included. Raises FrameError."""
+        self.untold += len(data)
         for frame in self._frames.feed(data):
             if frame.opcode > BINARY:
+                self.untold -= frame.size
                 yield frame.opcode, frame.payload, frame.size
                 continue
             self._begin(frame)
@@ -65,7 +69,9 @@ class MessageReader:
                 payload, size = b"".join(self._parts), self._wire
                 self._parts, self._size, self._wire = [], 0, 0
             opcode, self._opcode = self._opcode, CONTINUATION
-            yield opcode, self._content(opcode, payload), size
+            content = self._content(opcode, payload)
+            self.untold -= size
+            yield opcode, content, size
 
     def _begin(self, frame: Frame) -> None:
         if frame.opcode == CONTINUATION:

@@ -18,67 +18,41 @@ from loadgate.clients.base import ErrorKind, ExchangeError
 from loadgate.clients.deadlines import Deadlines
 from loadgate.clients.http.request import Request, checked_timeout
 from loadgate.clients.http.response import Headers
+from loadgate.clients.websocket.account import Account
 from loadgate.clients.websocket.composer import Outgoing, decoded
 from loadgate.clients.websocket.frames import NORMAL, PING, SHORT
-from loadgate.clients.websocket.handshake import Offer, RefusedError
+from loadgate.clients.websocket.handshake import Offer
 from loadgate.clients.websocket.inbox import MOST, MOST_SIZE, Inbox
 from loadgate.clients.websocket.message import WsMessage, WsReply
 from loadgate.clients.websocket.pings import Pings
 from loadgate.clients.websocket.questions import Question, Questions
 from loadgate.clients.websocket.step import WsStep
-from loadgate.clients.websocket.wire import State, Wire
+from loadgate.clients.websocket.wire import State
 
 if TYPE_CHECKING:
     from loadgate.clients.websocket.client import WsClient
 
-_NEVER: Final = float("inf")
 _OPEN: Final = State.OPEN  # a name of its own: looking into an enum costs more than the comparison
 
 
-class WsSession(Wire):
+class WsSession(Account):
     """Made by `WsClient.connect`, opened by `async with` (or `open`) and closed at its end (or by `close`).
 
     Nothing of the network raises: a session that could not be opened has `error` set, and so has every reply of it. What
     cannot be sent at all (a close code that may not be sent, a correlation field that is not there) raises ValueError.
     """
 
-    __slots__ = (
-        "_at",
-        "_client",
-        "_context",
-        "_deadlines",
-        "_handshake",
-        "_inbox",
-        "_pings",
-        "_questions",
-        "_record",
-        "_step",
-        "connecting",
-        "error",
-        "error_text",
-        "timeout",
-    )
+    __slots__ = ("_deadlines", "_inbox", "_pings", "_questions", "_record", "timeout")
 
     def __init__(self, client: WsClient, request: Request, offer: Offer) -> None:
-        super().__init__(request.origin, client.http.loop)
-        self._client = client
-        self._handshake = request
-        self._offer = offer
-        self._at = 0.0
-        self._context = client.http.context
-        self._step = client.stack.step(self._context, request.step.name, WsStep)
+        super().__init__(client, request, offer)
         self._record = client.stack.recorder.exchange
         self._questions = Questions()
         self._deadlines = Deadlines(self._loop, self._questions.waiting, _too_late)
         self._pings: Pings | None = None
         self._inbox: Inbox[WsMessage] | None = None
-        self.connecting = _NEVER
-        """Milliseconds that connecting and the handshake took (`ws_connecting`); infinite before the session is open."""
-        self.error: ErrorKind | None = None
-        """Why the session could not be opened, or why it ended other than in order."""
-        self.error_text = ""
         self.timeout = request.timeout
-        """Seconds for the opening, and for each answer, unless the question has its own."""
+        """Seconds for the opening, where the connect timeout is not shorter, and for each answer, unless it has its own."""
 
     # -- opening and closing
 
@@ -313,34 +287,12 @@ class WsSession(Wire):
             text = f"more than {MOST:,} messages, or {MOST_SIZE:,} bytes, that no `receive` took: dropped"
             self._client.stack.recorder.error("unread", step.name, text)
 
-    def _control(self, sent: int, received: int) -> None:
-        self._step.sent_bytes.total += sent
-        self._step.received_bytes.total += received
-
     def _ponged(self, payload: bytes, end: float) -> None:
         if self._pings is not None:
             for took in self._pings.answered(payload, end):
                 self._client.stack.recorder.add(self._step.ping, took)
 
     # -- endings
-
-    def _unopened(self, error: ExchangeError, sent: int, began: float) -> None:
-        """It could not be opened, which is one failed exchange."""
-        client = self._client
-        planned, client.planned = client.planned or began, 0.0
-        status = error.status if isinstance(error, RefusedError) else 0
-        self._step.fail(error.kind, str(error), sent, planned, began, perf_counter(), status)
-
-    def _interrupted(self, began: float) -> None:
-        """The scenario was interrupted while it was being opened."""
-        self._client.give_up(self._lost_question(began, 0))
-
-    def _broken(self, kind: ErrorKind, text: str, now: float) -> None:
-        """It ended other than in order, and no question was under way: nobody else would hear of it."""
-        self._step.fail(kind, text, 0, now, now, now)
-
-    def _note(self, kind: ErrorKind, text: str) -> None:
-        self._client.stack.recorder.error(kind.value, self._step.name, text)
 
     def cut_off(self, patience: float) -> None:
         """Record questions that have waited longer than `patience` (s) as unanswered, and give them up."""
@@ -375,38 +327,6 @@ class WsSession(Wire):
     def _forget(self) -> None:
         self._deadlines.stop()
         self._client.forget(self)
-
-    # -- helpers
-
-    def _refuse(self, step: WsStep, planned: float, waiter: asyncio.Future[WsReply]) -> None:
-        """A question to a session that is not open: failed, in the loop's next turn, for a scenario may ask at once again."""
-        now = perf_counter()
-        kind, text = self.error or ErrorKind.RESET, self._why_closed
-        step.fail(kind, text, 0, planned or now, now, now)
-        reply = WsReply("", now, kind, text, planned or now, now)
-        self._loop.call_soon(_resolve, waiter, reply)
-
-    @property
-    def _why_closed(self) -> str:
-        if self.state == State.NEW:
-            return "the session is not open: use `async with`"
-        return self.error_text or "the session is closed"
-
-    def _lost_question(self, start: float, sent: int) -> Question:
-        return Question(self._step, self._loop.create_future(), start, start, start, sent)
-
-    def _other_step(self, name: str | None) -> WsStep:
-        """The step under the tags that hold now. The session's own follows them, one with a name of its own does not."""
-        context = self._client.http.context
-        if context is not self._context:
-            self._context = context
-            self._step = self._client.stack.step(context, self._handshake.step.name, WsStep)
-        return self._step if name is None else self._client.stack.step(context, name, WsStep)
-
-
-def _resolve(waiter: asyncio.Future[WsReply], reply: WsReply) -> None:
-    if not waiter.done():
-        waiter.set_result(reply)
 
 
 def _too_late(question: Question, now: float) -> None:

@@ -130,7 +130,11 @@ class Wire(asyncio.Protocol, ABC):
     # -- opening
 
     async def _open(self, connector: Connector, handshake: bytes, offer: Offer, timeout: float) -> Head:
-        """Connect, and have the server accept `offer`. Raises ExchangeError; the connection is gone then."""
+        """Connect, and have the server accept `offer`, all of it within the connect timeout and `timeout` (s).
+
+        Raises ExchangeError; the connection is gone then.
+        """
+        timeout = min(timeout, connector.connect_timeout)
         self.state = State.OPENING
         self._offer = offer
         began = perf_counter()
@@ -333,6 +337,7 @@ class Wire(asyncio.Protocol, ABC):
         was, self.state = self.state, State.CLOSED
         self._between = False
         if was in (State.OPEN, State.CLOSING):
+            self._control(0, self._reader.untold)
             if self.close_code is None:
                 self.close_code = ABNORMAL
             self._ended(kind, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from loadgate.config import fields
 from loadgate.config.expect import CaptureFrom, CaptureSpec, ExpectSpec, read_captures
@@ -56,6 +56,10 @@ class Common(TypedDict):
     think: Think | None
 
 
+COUNT_LIMIT: Final = 100_000
+"""Messages, events or pings one step may wait for: what came is kept until all of it is there."""
+
+
 def read_common(own: Fields, name: str) -> Common:
     """The keys that steps of every protocol have, but `expect`, whose keys differ. `name` is for a step without its own.
 
@@ -77,8 +81,7 @@ def read_common(own: Fields, name: str) -> Common:
 
 def refuse(own: Fields, key: str, advice: str) -> None:
     """Report `key`, which steps of this kind have not, where it is given."""
-    if key in own:
-        own.report(f"`{key}` cannot be used {own.where}", key, advice)
+    own.deny(key, f"`{key}` cannot be used {own.where}", advice)
 
 
 def refuse_captured_headers(own: Fields, common: Common, label: str) -> None:

@@ -14,7 +14,7 @@ from loadgate.config.expect import ExpectSpec, read_content, read_expectations, 
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.graphql import part_of
 from loadgate.config.source import Node, Table
-from loadgate.config.steps.exchange import ExchangeStep, read_common, refuse, refuse_captured_headers
+from loadgate.config.steps.exchange import COUNT_LIMIT, ExchangeStep, read_common, refuse, refuse_captured_headers
 from loadgate.config.steps.http import read_url
 from loadgate.config.steps.websocket import read_ws_url
 from loadgate.config.template import JsonTemplate, Template, json_template
@@ -90,7 +90,7 @@ def read_graphql_step(key: str, own: Fields) -> GraphqlStep:
         operation=operation,
         persisted=own.take("persisted", fields.flag, False),
         at=own.take("at", read_ws_url if subscribes else read_url, None),
-        events=own.take("events", fields.whole(1), 1) if subscribes else 0,
+        events=own.take("events", fields.whole(1, COUNT_LIMIT), 1) if subscribes else 0,
         connection_payload=own.take("connection_payload", _variables, None) if subscribes else None,
         expect=expect,
         errors=errors,

@@ -76,8 +76,7 @@ def read_grpc_step(key: str, own: Fields) -> GrpcStep:
         ("headers", "a call has `metadata`"),
         ("auth", "write `authorization` in `metadata`"),
     ):
-        if other in own:
-            own.report(f"`{other}` cannot be used {own.where}, which is a gRPC call", other, advice)
+        own.deny(other, f"`{other}` cannot be used {own.where}, which is a gRPC call", advice)
     message = own.node.entries.get("message")
     step = GrpcStep(
         **common,

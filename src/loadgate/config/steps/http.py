@@ -14,6 +14,7 @@ from loadgate.config.fields import Fields, Place
 from loadgate.config.source import Node, Scalar
 from loadgate.config.steps.exchange import ExchangeStep, read_common
 from loadgate.config.template import Template, template
+from loadgate.config.websocket import http_url, is_websocket
 from loadgate.errors import Span, redact_url
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -62,8 +63,17 @@ def read_url(node: Node, place: Place) -> Template:
         raise place.refuse(
             node,
             "a path or a whole URL",
-            f"did you mean /{url.text}?" if url.text else "write / for the root",
+            _likely(url.text),
         )
     if any(character < " " or character == "\x7f" for character in url.text):
         raise place.refuse(node, "a path or a whole URL", "a control character is not allowed")
     return url
+
+
+def _likely(written: str) -> str:
+    """What may be meant by `written`, which is no URL of a request."""
+    if is_websocket(written):
+        return f"did you mean {redact_url(http_url(written))}? only sessions (`ws`) and subscriptions go over WebSocket"
+    if "://" in written:
+        return "can be http, https, http+unix"
+    return f"did you mean /{written}?" if written else "write / for the root"

@@ -78,8 +78,8 @@ def _read_within(own: Fields, session: str) -> tuple[Step, ...]:
 
 def _step(node: Node, place: Place, kinds: Kinds) -> Step | None:
     own = Fields(node, Place("a step", place.context), "in a step")
-    exchanges = [kind for kind in kinds if kind in own]
-    things = exchanges or [kind for kind in ("group", "think") if kind in own]
+    exchanges = [kind for kind in kinds if kind in own.node.entries]
+    things = [kind for kind in exchanges if kind in own] or [kind for kind in ("group", "think") if kind in own]
     if "group" in own and exchanges:
         things = [*exchanges, "group"]
     if len(things) > 1 and things != ["group", "think"]:
@@ -97,6 +97,7 @@ def _step(node: Node, place: Place, kinds: Kinds) -> Step | None:
     if stray is not None:
         own.report(f"there is no session here for `{stray}`", stray, "write it in the `steps` of a `ws` step")
         return None
+    own.allow(kinds)
     own.done()
     if own.node.entries.keys() <= {*kinds, "group", "think"}:
         own.report(f"a step needs one of {', '.join((*kinds, 'group', 'think'))}")

@@ -17,7 +17,7 @@ from loadgate.config.body import JsonBody, TextBody
 from loadgate.config.expect import ExpectSpec, read_content
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Listing, Node, Scalar, Table
-from loadgate.config.steps.exchange import ExchangeStep, read_common, refuse, refuse_captured_headers
+from loadgate.config.steps.exchange import COUNT_LIMIT, ExchangeStep, read_common, refuse, refuse_captured_headers
 from loadgate.config.target import HEADER_NAME, url_mistake
 from loadgate.config.template import Template, json_template, template
 from loadgate.config.websocket import http_url, is_of_handshake
@@ -106,8 +106,7 @@ def read_session(key: str, own: Fields, steps: Callable[[Fields, str], tuple[Ste
     written = own.node.entries[key].value
     title = f"WS {written.text if isinstance(written, Scalar) else ''}".rstrip()
     common = read_common(own, redact_url(title))
-    if "capture" in own:
-        own.report(f"`capture` cannot be used {own.where}", "capture", "its messages have what is to be kept")
+    refuse(own, "capture", "its messages have what is to be kept")
     for name in common["headers"]:
         if is_of_handshake(name):
             advice = "give `subprotocols`" if name.lower().endswith("protocol") else "Loadgate writes it itself"
@@ -151,7 +150,7 @@ def read_message(key: str, own: Fields, session: str) -> MessageStep:
         named=named,
         message=own.take(key, read_binary_message if binary else read_text_message, None) if sends else None,
         match=own.take("match", template, None) if asks else None,
-        count=1 if sends else own.take(key, fields.whole(1), 1),
+        count=1 if sends else own.take(key, fields.whole(1, COUNT_LIMIT), 1),
         expect=own.take("expect", _pong_expect if deed is Deed.PING else _message_expect, ExpectSpec()),
     )
     own.done()
