@@ -153,6 +153,8 @@ def test_files_that_are_read_are_known(folder: Path) -> None:
         ({**STARTED, "sizes": (5,)}, "sizes of what?"),
         ({**STARTED, "duration": "5s"}, "sizes of what?"),
         ({**STARTED, "size_request": ""}, "--size-request: `` is no request"),
+        ({**STARTED, "size_request": "WS /ws"}, "--size-request: `WS /ws` is no request"),
+        ({**STARTED, "size_request": "grpc a.B/C"}, "--size-request: `grpc a.B/C` is no request"),
         ({**STARTED, "size_request": "GET /a"}, "--size-request: `GET /a` is the same at every size"),
         ({**STARTED, "size_request": "POST /a", "duration": "0s"}, "--duration must be more than 0"),
         ({**STARTED, "size_request": "POST /a", "duration": "5"}, "--duration: `5` is a duration without a unit"),

@@ -34,6 +34,15 @@ scenarios:
         events: 2
       - graphql: 'subscription Names($above: Int!) { userAdded(above: $above) { name } }'
         variables: {abve: 1}
+      - graphql: 'query Hello($name: String!) { greeting(name: $name) }'
+        variables: {name: [1]}
+      - graphql: 'subscription Added($above: Int!) { userAdded(above: $above) { id } }'
+        variables: {above: 1.5}
+      - graphql: 'query Some($n: Int!) { users(limit: $n) { id } }'
+        variables: {n: "${vars.many}"}
+      - graphql: 'query Most($n: Int!) { users(limit: $n) { id } }'
+        variables: {n: }
+vars: {many: 2}
 """
 
 SUBSCRIBED = """
@@ -129,11 +138,15 @@ def test_check_holds_queries_against_a_schema(tmp_path: Path) -> None:
         ("variable `name` is not given", "loadgate.yml:13:19", "it has no default"),
         ("Cannot query field 'userAded' on type 'Subscription'", "loadgate.yml:17:54", "Did you mean `userAdded`?"),
         ("the operation has no variable `abve`", "loadgate.yml:21:21", "did you mean `above`?"),
+        ("String cannot represent a non string value: [1]", "loadgate.yml:23:21", "Variable '$name'"),
+        ("Int cannot represent non-integer value: 1.5", "loadgate.yml:25:21", "Variable '$above'"),
+        ("Variable '$n' ", "loadgate.yml:29:21", ""),
     ):
         assert message in done.err
         assert place in done.err
         assert advice in done.err
     assert "whatever" not in done.err
+    assert "loadgate.yml:27" not in done.err
     (tmp_path / "schema.graphql").write_text("type Query { a: }")
     assert "schema.graphql:1:17 is no GraphQL schema" in loadgate("check", cwd=tmp_path).err
 

@@ -167,7 +167,7 @@ def test_a_script_talks_and_a_target_may_be_a_websocket_server(tmp_path: Path, s
     (tmp_path / "loadgate.yml").write_text(f"target: {{url: '{server.url}'}}\n")
     done = run(tmp_path, "load.py", "--iterations", "6", "--vus", "2", "--threshold", "checks: rate==1")
     assert done.code == 0, done.out + done.err
-    assert f"-> {server.http}" in done.out
+    assert f"-> {server.url}" in done.out
     found = record(tmp_path)
     assert (counts(found), counts(found, "ws_sessions")) == ({"chat": 6}, {"chat": 6})
     assert {series.tags.get("group") for series in found.series if series.metric.name == "ws_messages"} == {"::chats"}

@@ -172,6 +172,8 @@ def test_errors_in_the_data_are_the_applications(body: bytes) -> None:
         (b'{"data": null}', "protocol", "neither data nor errors"),
         (b'[{"data": {}}]', "protocol", "is no GraphQL reply"),
         (b'{"data": {"errors": "\xff', "protocol", "is no GraphQL reply"),
+        (b'{"data":{"a":NaN}}', "protocol", "is no GraphQL reply: JSON is malformed"),
+        (b'{"data":{"a":1}', "protocol", "is no GraphQL reply"),
         (b'{"errors": "all of it"}', "protocol", "is no GraphQL reply"),
         (b'{"errors": [{}, {}], "data": null}', "graphql", "an error without a message, and 1 more"),
     ],

@@ -83,6 +83,14 @@ def test_what_keeps_a_subscription_from_its_first_event_is_one_failure(
     with_peer(main, serve, new_loop=new_loop)
 
 
+def test_an_acknowledgement_that_never_comes_is_told_within_the_connect_timeout() -> None:
+    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
+        async with user.subscribe(QUERY, timeout=60) as subscription:
+            assert (await subscription.next()).error_text == "no connection_ack within 0.1 s"
+
+    with_peer(main, silent, connect_timeout=0.1)
+
+
 def test_a_message_that_is_none_of_the_protocol_is_answered_with_4400() -> None:
     async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
         async with user.subscribe(QUERY) as subscription:
@@ -214,6 +222,7 @@ def test_events_of_a_subscription_that_was_stopped_are_let_go_and_those_of_an_un
             assert (await subscription.next()).data == {"ticks": 4}
         assert here.counts("graphql_reqs") == {"101": 2}
         assert here.errors() == {"protocol": (1, "a message `next` for the unknown subscription `x`")}
+        assert [error.step for error in here.recorder.errors] == ["subscription Ticks"]
 
     with_peer(main, serve)
 

@@ -183,6 +183,48 @@ def test_half_a_handshake(said: bytes, end: str, kind: ErrorKind, words: str) ->
     with_peer(main, serve)
 
 
+def test_a_handshake_that_never_comes_is_told_within_the_connect_timeout() -> None:
+    """Long before the end of the run, where it would be a question without an answer."""
+
+    async def run(here: WsTalk) -> None:
+        async with RawWs(Peer.to_the_end) as server, here.user().connect(server.url, timeout=60) as ws:
+            assert ws.error is TIMEOUT
+            assert ws.error_text == "no whole reply to the handshake within 0.1 s, with no byte of it"
+        assert here.counts() == {"timeout": 1}
+
+    ws_talk(run, connect_timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (frame(2, bytes(9 << 20), fin=False) + frame(0, bytes(8 << 20)), OVERSIZE),
+        (b"\x01\x05hello" + b"\x81\x05world", PROTOCOL),
+        (b"\x81\x02\xc3\x28", PROTOCOL),
+        (b"\x82\x7f" + (1 << 40).to_bytes(8, "big"), OVERSIZE),
+    ],
+    ids=["oversized fragments", "within fragments", "not UTF-8", "oversized"],
+)
+def test_bytes_of_what_is_refused_were_received_too(data: bytes, kind: ErrorKind) -> None:
+    async def main(here: WsTalk, server: RawWs) -> None:
+        async with here.user().connect(server.url) as ws:
+            opened = here.total("data_received")
+            assert (await ws.ask("hello")).error is kind
+        assert here.total("data_received") - opened == len(data)
+
+    with_peer(main, answering(data))
+
+
+def test_bytes_of_a_message_that_is_cut_short_were_received_too() -> None:
+    async def main(here: WsTalk, server: RawWs) -> None:
+        async with here.user().connect(server.url) as ws:
+            opened = here.total("data_received")
+            assert (await ws.ask("hello")).error is CUT
+        assert here.total("data_received") - opened == 12
+
+    with_peer(main, answering(b"\x01\x05hello" + b"\x80\x05wor", "close"))
+
+
 def test_a_slow_handshake_in_single_bytes_with_messages_right_behind_it() -> None:
     async def serve(peer: Peer) -> None:
         data = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + peer.reply() + frame(1, b"first") + frame(2, b"next")

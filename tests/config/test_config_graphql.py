@@ -191,6 +191,7 @@ def test_a_step_has_what_requests_have() -> None:
         ("      - {graphql: 'subscription { a }', at: 'ftp://a/'}", (5, 46), "a path, or a URL with ws:// or wss://"),
         ("      - {graphql: '{ a }', events: 2}", (5, 28), "`events` cannot be used"),
         ("      - {graphql: '{ a }', connection_payload: {}}", (5, 28), "`connection_payload` cannot be used"),
+        ("      - {graphql: 'subscription { a }', events: 100001}", (5, 49), "a whole number, 1 or more"),
         ("      - {graphql: 'subscription { a', events: 2}", (5, 33), "`{` is not closed"),
         ("      - {graphql: '{ a }', at: 'ws://a/'}", (5, 33), "a path or a whole URL"),
         ("      - {graphql: '{ a }', expect: {errors: nine}}", (5, 45), "must be one of none, some, any"),
@@ -206,6 +207,25 @@ def test_mistakes_are_told_in_their_place(text: str, place: tuple[int, int], mes
     assert message in problem.message
     assert problem.span is not None
     assert (problem.span.line, problem.span.column) == place
+
+
+@pytest.mark.parametrize(
+    ("at", "label"),
+    [
+        ("ws://a/", "did you mean http://a/? only sessions (`ws`) and subscriptions go over WebSocket"),
+        (
+            "wss://u:secret@a/",
+            "did you mean https://u:***@a/? only sessions (`ws`) and subscriptions go over WebSocket",
+        ),
+        ("ftp://a/", "can be http, https, http+unix"),
+        ("a", "did you mean /a?"),
+    ],
+)
+def test_where_a_query_cannot_go_the_likely_place_is_said(at: str, label: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        project(f"      - {{graphql: '{{ a }}', at: '{at}'}}")
+    (problem,) = caught.value.problems
+    assert problem.label == label
 
 
 def test_a_subscription_waits_for_events() -> None:

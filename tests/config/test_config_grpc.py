@@ -117,5 +117,16 @@ def test_a_mistake_in_a_step_is_told(text: str, message: str) -> None:
     assert any(problem.message.startswith(message) for problem in caught.value.problems), caught.value.problems
 
 
+def test_only_what_a_call_may_have_is_listed_as_allowed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        step("{grpc: S/M, headers: {a: b}, mesage: {}}")
+    told = {problem.message: (problem.label, problem.note) for problem in caught.value.problems}
+    allowed = "allowed here: capture, expect, grpc, message, metadata, name, tags, think, timeout"
+    assert told["unknown key `mesage` in step `S/M`"] == ("did you mean `message`?", allowed)
+    with pytest.raises(ConfigError) as caught:
+        step("{grcp: S/M}")
+    assert caught.value.problems[0].label == "did you mean `grpc`?"
+
+
 def test_statuses_are_those_of_the_client() -> None:
     assert [code.name for code in Code] == list(STATUSES)

@@ -281,3 +281,18 @@ def test_a_profile_is_found_by_name_or_because_it_is_the_only_one() -> None:
     with pytest.raises(LoadgateError) as unknown:
         two.profile("smok")
     assert str(unknown.value).startswith("there is no profile `smok`\n  = did you mean `smoke`?")
+
+
+def test_a_load_that_is_named_like_a_scenario_does_not_run_it_alone_unsaid() -> None:
+    """In k6 too the name says nothing about what is run (`exec` does), but there the two have no names in common."""
+    load = "scenarios: {browse: {executor: constant-vus, duration: 1s}}"
+    both = "browse: {steps: [{get: /}]}, buy: {steps: [{get: /buy}]}"
+    with pytest.raises(ConfigError) as caught:
+        _profile(load, both)
+    (problem,) = caught.value.problems
+    assert problem.message == "load `browse` has the name of a scenario and runs the weighted mix of all of them"
+    assert problem.label == "write `exec: browse`"
+    (said,) = _profile(load.replace("1s}", "1s, exec: browse}"), both).loads
+    assert said.exec == "browse"
+    (alone,) = _profile(load, "browse: {steps: [{get: /}]}").loads
+    assert alone.exec is None

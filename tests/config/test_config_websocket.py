@@ -141,6 +141,8 @@ def test_only_a_path_needs_a_target(written: str, needs: bool) -> None:
         ("{ws: /ws, steps: [{send: x, timeout: 1s}]}", "`timeout` cannot be used in step `WS /ws`"),
         ("{ws: /ws, steps: [{send: x, match: id}]}", "unknown key `match` in step `WS /ws`"),
         ("{ws: /ws, steps: [{receive: 0}]}", "`receive` in step `WS /ws` must be a whole number, 1 or more"),
+        ("{ws: /ws, steps: [{receive: 100001}]}", "`receive` in step `WS /ws` must be a whole number, 1 or more"),
+        ("{ws: /ws, steps: [{ping: 100001}]}", "`ping` in step `WS /ws` must be a whole number, 1 or more"),
         ("{ws: /ws, steps: [{receive: 1, binary: true}]}", "unknown key `binary` in step `WS /ws`"),
         ("{ws: /ws, steps: [{ping: 1, expect: {text: x}}]}", "unknown key `text` in `expect` in step `WS /ws`"),
         ("{ws: /ws, steps: [{ping: 1, capture: {a: {json: $}}}]}", "`capture` cannot be used in step `WS /ws`"),
@@ -194,7 +196,9 @@ def test_what_a_step_captures_is_known_behind_it_and_not_before() -> None:
 )
 def test_a_target_may_be_a_websocket_server(written: str, url: str) -> None:
     assert target_from_url(written).url == url
-    assert parse_project(f"target: {{url: '{written}'}}\n", HERE, {}).target.url == url
+    read = parse_project(f"target: {{url: '{written}'}}\n", HERE, {}).target
+    assert read.url == url
+    assert target_from_url(written).place == read.place == written[0:3].lower() + written[3:]
 
 
 def test_a_url_and_a_body_are_sent_as_they_are() -> None:

@@ -30,7 +30,11 @@ _repeats = partial(_option, section="Repetition")
 @_target(
     "--request", metavar="REQUEST", help="The first request after each start, such as 'GET /users/1'. [default: GET /]"
 )
-@_sizes("--size-request", metavar="REQUEST", help="What is sent at each size: 'POST /echo', or 'GET /bytes/{size}'.")
+@_sizes(
+    "--size-request",
+    metavar="REQUEST",
+    help="What is sent at each size: 'POST /echo', or 'GET /bytes/{size}'. HTTP only; for others see `sizes` in docs/bench.md.",
+)
 @_sizes(
     "--size",
     "sizes",

@@ -20,7 +20,7 @@ from typing import Final
 
 from loadgate.config import fields
 from loadgate.config.fields import Fields, Place
-from loadgate.config.sizes import RequestText, SizesSpec, read_request_text, read_sizes, request_of
+from loadgate.config.sizes import RequestText, SizesSpec, elsewhere, read_request_text, read_sizes, request_of
 from loadgate.config.source import Node, Scalar
 from loadgate.config.start import StartSpec, read_start
 from loadgate.errors import ConfigError, Problem
@@ -76,8 +76,9 @@ def read_bench(node: Node, place: Place) -> BenchSpec:
 def request_from_flag(flag: str, written: str) -> RequestText:
     """A request as typed, "POST /echo" or "/echo". Raises ConfigError."""
     found = request_of(written)
-    if found is None:
-        raise ConfigError([Problem(f"{flag}: `{written}` is no request", note="for example 'POST /echo' or /users")])
+    if found is None or elsewhere(written):
+        note = elsewhere(written) or "for example 'POST /echo' or /users"
+        raise ConfigError([Problem(f"{flag}: `{written}` is no request", note=note)])
     return found
 
 

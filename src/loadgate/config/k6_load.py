@@ -92,6 +92,10 @@ def read_k6_load(name: str, node: Node, place: Place, scenarios: Collection[str]
         env=own.take("env", fields.mapping(fields.plain), {}),
     )
     own.done()
+    if load.exec is None and name in scenarios and len(scenarios) > 1:
+        message = f"load `{name}` has the name of a scenario and runs the weighted mix of all of them"
+        note = "as in k6, a load's name says nothing about what it runs; for the mix, give it another name"
+        own.report(message, None, f"write `exec: {name}`", note)
     return load
 
 

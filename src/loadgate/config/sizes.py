@@ -104,6 +104,14 @@ def read_sizes(node: Node, place: Place) -> tuple[SizesSpec, ...]:
     return specs
 
 
+def elsewhere(written: str) -> str:
+    """Where what is typed as another protocol's, such as "WS /ws", is to be written; "" for what is HTTP's."""
+    kind = written.split(None, 1)[0].lower() if written.strip() else ""
+    if kind in _KINDS and kind != "request":
+        return f"a request is one of HTTP: `{kind}` stands in loadgate.yml, in `sizes` in `bench` or in a step"
+    return ""
+
+
 def request_of(written: str) -> RequestText | None:
     """A request as typed, "POST /echo" or "/echo"; None for what is none."""
     match = _REQUEST.fullmatch(written.strip())
@@ -112,9 +120,10 @@ def request_of(written: str) -> RequestText | None:
 
 def read_request_text(node: Node, place: Place) -> RequestText:
     """A method and a path, or a path alone for GET."""
-    found = request_of(fields.plain(node, place))
-    if found is None:
-        raise place.refuse(node, "a request", "for example POST /echo, or a path alone for GET")
+    written = fields.plain(node, place)
+    found = request_of(written)
+    if found is None or elsewhere(written):
+        raise place.refuse(node, "a request", elsewhere(written) or "for example POST /echo, or a path alone for GET")
     return found
 
 

@@ -6,7 +6,7 @@ They are kept as written, with their place, so that whoever knows the names (the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from loadgate.config import fields
 from loadgate.config.fields import Place
@@ -42,3 +42,23 @@ def json_template(node: Node, place: Place) -> JsonTemplate:
     if isinstance(node.value, float) and not abs(node.value) < float("inf"):
         raise place.refuse(node, "JSON", "JSON has no such number")
     return node.value
+
+
+def is_fixed(value: JsonTemplate) -> bool:
+    """Whether there is nothing to fill in in a JSON value."""
+    if isinstance(value, Template):
+        return "${" not in value.text
+    if isinstance(value, dict):
+        return all(map(is_fixed, value.values()))
+    return all(map(is_fixed, value)) if isinstance(value, list) else True
+
+
+def as_written(value: JsonTemplate) -> Any:
+    """A JSON value as the user wrote it: templates are not filled in, they may be secret."""
+    if isinstance(value, Template):
+        return value.text
+    if isinstance(value, dict):
+        return {key: as_written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    return value

@@ -13,7 +13,7 @@ from loadgate.config.payload import PAYLOAD_BASE64
 from loadgate.config.steps import GrpcStep
 from loadgate.config.steps.grpc import MessageSpec
 from loadgate.config.target import TIMEOUT
-from loadgate.config.template import JsonTemplate, Template
+from loadgate.config.template import as_written, is_fixed
 from loadgate.errors import ConfigError, LoadgateError, Problem
 from loadgate.script.calls import DeclaredCall
 
@@ -133,13 +133,13 @@ def _in_message(step: GrpcStep, message: MessageSpec, method: Method, least: int
     fixed: dict[str, Any] = {}
     sound = True
     for name, value in message.fields.items():
-        held = _is_fixed(value)
-        fixed[name] = _plain(value) if held else None
+        held = is_fixed(value)
+        fixed[name] = as_written(value) if held else None
         fault = _fault(method, {name: fixed[name]}, whole=False)
         if fault:
             sound = False
             yield Problem(f"{fault} in step `{step.name}`", message.spans[name])
-    if sound and all(map(_is_fixed, message.fields.values())):
+    if sound and all(map(is_fixed, message.fields.values())):
         fault = _fault(method, fixed, whole=True)
         if fault:
             yield Problem(f"{fault} in step `{step.name}`", step.message_span)
@@ -159,19 +159,3 @@ def _fault(method: Method, fields: Mapping[str, Any], *, whole: bool) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _is_fixed(value: JsonTemplate) -> bool:
-    if isinstance(value, Template):
-        return "${" not in value.text
-    if isinstance(value, dict):
-        return all(map(_is_fixed, value.values()))
-    return all(map(_is_fixed, value)) if isinstance(value, list) else True
-
-
-def _plain(value: JsonTemplate) -> Any:
-    if isinstance(value, Template):
-        return value.text
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list) else value

@@ -14,11 +14,12 @@ import linecache
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from loadgate.config.graphql import GraphqlSpec, part_of
 from loadgate.config.steps import ExchangeStep, GraphqlStep
+from loadgate.config.template import as_written, is_fixed
 from loadgate.config.websocket import http_url
 from loadgate.errors import ConfigError, LoadgateError, Problem, Span, nearest
 from loadgate.script.failure import shown
@@ -36,6 +37,7 @@ _INTROSPECTION_TIMEOUT: Final = 30.0
 @dataclass(frozen=True, slots=True)
 class DeclaredQuery:
     """A text that will be sent. `span` is where it is written; `variables` the names given to it and where, None: unknown.
+    `values` are theirs, as far as nothing is filled in in them.
 
     `elsewhere`: it goes to another endpoint than the target's, of whose schema nothing is known. `subscribes`: it is the
     subscription of a step.
@@ -45,6 +47,7 @@ class DeclaredQuery:
     span: Span
     operation: str | None = None
     variables: Mapping[str, Span] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     elsewhere: bool = False
     subscribes: bool = False
 
@@ -80,6 +83,7 @@ def queries_of(steps: Iterable[ExchangeStep]) -> list[DeclaredQuery]:
             step.text_span,
             step.operation,
             step.variable_spans,
+            {name: as_written(value) for name, value in step.variables.items() if is_fixed(value)},
             elsewhere=step.at is not None,
             subscribes=step.events > 0,
         )
@@ -166,11 +170,11 @@ def _problems(query: DeclaredQuery, schema: GraphQLSchema | None) -> list[Proble
             Problem(each.message, part_of(query.span, query.text, each.position, each.length), each.advice)
             for each in wrong
         ]
-    return [] if query.variables is None else _variable_problems(query, query.variables)
+    return [] if query.variables is None else _variable_problems(query, query.variables, schema)
 
 
-def _variable_problems(query: DeclaredQuery, given: Mapping[str, Span]) -> list[Problem]:
-    """Variables that the operation has not, and those it needs and is not given."""
+def _variable_problems(query: DeclaredQuery, given: Mapping[str, Span], schema: GraphQLSchema | None) -> list[Problem]:
+    """Variables that the operation has not, those it needs and is not given, and, by the schema, what does not fit them."""
     from loadgate.clients.graphql import checking
 
     known = {each.name: each for each in checking.variables_of(query.text, query.operation)}
@@ -186,6 +190,9 @@ def _variable_problems(query: DeclaredQuery, given: Mapping[str, Span]) -> list[
         for name, each in known.items()
         if each.needed and name not in given
     ]
+    if schema is not None and not query.elsewhere:
+        unfit = checking.unfit_values(query.text, query.operation, query.values, schema)
+        problems += [Problem(wrong, given[name]) for name, wrong in unfit.items()]
     return problems
 
 

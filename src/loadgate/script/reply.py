@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from loadgate.config.expect import CaptureFrom, CaptureSpec, ExpectSpec, HeaderExpectation, JsonExpectation
-from loadgate.config.template import JsonTemplate, Template
+from loadgate.config.template import Template, as_written
 from loadgate.errors import Problem, Span
 from loadgate.script.expression import RESERVED, Scope
 from loadgate.script.jsonpath import MISSING, JsonPath, JsonPathError, Missing, parse_jsonpath
@@ -263,17 +263,6 @@ def same_json(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same_json, one, other))
     return bool(one == other)
-
-
-def as_written(value: JsonTemplate) -> Any:
-    """An expected value as the user wrote it, for the check's name: templates are not filled in, they may be secret."""
-    if isinstance(value, Template):
-        return value.text
-    if isinstance(value, dict):
-        return {key: as_written(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [as_written(item) for item in value]
-    return value
 
 
 def _got(value: str, place: str) -> str:

@@ -18,11 +18,11 @@ from loadgate.clients.websocket.questions import Field
 from loadgate.config.body import JsonBody, TextBody
 from loadgate.config.steps import MessageStep, SessionStep
 from loadgate.config.steps.websocket import Deed, Message
-from loadgate.config.template import Template
+from loadgate.config.template import Template, as_written
 from loadgate.errors import Problem
 from loadgate.script.exchange import ExchangeRules, ExchangeRun, Iteration, Step, note
 from loadgate.script.expression import Scope
-from loadgate.script.reply import Expectation, Reply, as_written
+from loadgate.script.reply import Expectation, Reply
 from loadgate.script.request import compile_auth, compile_headers, compile_texts, compile_url
 from loadgate.script.template import Compiled, TemplateCompiler
 

@@ -7,6 +7,7 @@ checked as much of that as it can, and a schema is an error of its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadgate.errors import LoadgateError
 
 if TYPE_CHECKING:
-    from graphql import GraphQLError, GraphQLSchema
+    from graphql import DocumentNode, GraphQLError, GraphQLSchema, VariableDefinitionNode
 
 _ADVICE: Final = re.compile(r" (Did you mean .+\?)$", re.DOTALL)
 _WORD: Final = re.compile(r"[$@]?\w+|\.\.\.|.", re.DOTALL)
@@ -102,20 +103,38 @@ def mistakes(text: str, schema: GraphQLSchema | None) -> list[Mistake]:
 
 def variables_of(text: str, operation: str | None) -> list[Variable]:
     """The variables of `operation`, or of the only one, in a text that was found to be right."""
-    from graphql import NonNullTypeNode, OperationDefinitionNode, parse
+    from graphql import NonNullTypeNode, parse
 
-    for node in parse(text).definitions:
-        named = isinstance(node, OperationDefinitionNode) and (
+    return [
+        Variable(each.variable.name.value, isinstance(each.type, NonNullTypeNode) and each.default_value is None)
+        for each in _variable_nodes(parse(text), operation)
+    ]
+
+
+def _variable_nodes(document: DocumentNode, operation: str | None) -> Sequence[VariableDefinitionNode]:
+    from graphql import OperationDefinitionNode
+
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode) and (
             operation is None or (node.name is not None and node.name.value == operation)
-        )
-        if named and isinstance(node, OperationDefinitionNode):
-            return [
-                Variable(
-                    each.variable.name.value, isinstance(each.type, NonNullTypeNode) and each.default_value is None
-                )
-                for each in node.variable_definitions or ()
-            ]
-    return []
+        ):
+            return node.variable_definitions or ()
+    return ()
+
+
+def unfit_values(text: str, operation: str | None, values: Mapping[str, Any], schema: GraphQLSchema) -> dict[str, str]:
+    """What keeps `values` from being those of the variables of `operation`, by name, in a text that was found to be right."""
+    from graphql import parse
+    from graphql.execution.values import get_variable_values
+
+    found: dict[str, str] = {}
+    for node in _variable_nodes(parse(text), operation):
+        name = node.variable.name.value
+        if name in values:
+            outcome = get_variable_values(schema, (node,), {name: values[name]}, max_errors=1)
+            if isinstance(outcome, list):
+                found[name] = outcome[0].message.rstrip(".")
+    return found
 
 
 def _mistake(error: GraphQLError, text: str) -> Mistake:

@@ -1,7 +1,7 @@
 """Whether a GraphQL reply is a usable one, by its body: a reply of status 200 that holds errors is a failed exchange.
 
-This is looked at for each reply, before its sample is recorded. Only the outermost level is read; the values within are skipped,
-but they must be JSON (RFC 8259: NaN is none). That costs what a search for `"errors"` does: 0.6 us of 450 bytes, 4 us of 4,600.
+This is looked at for each reply, before its sample is recorded. Only the outermost level is read; values within are skipped,
+but must be JSON (RFC 8259: NaN is none). That costs what a search for `"errors"` does: 0.6 us of 450 bytes, 4 us of 4,600.
 """
 
 from __future__ import annotations

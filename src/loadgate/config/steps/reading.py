@@ -78,10 +78,12 @@ def _read_within(own: Fields, session: str) -> tuple[Step, ...]:
 
 def _step(node: Node, place: Place, kinds: Kinds) -> Step | None:
     own = Fields(node, Place("a step", place.context), "in a step")
-    exchanges = [kind for kind in kinds if kind in own.node.entries]
-    things = [kind for kind in exchanges if kind in own] or [kind for kind in ("group", "think") if kind in own]
-    if "group" in own and exchanges:
+    entries = own.node.entries
+    exchanges = [kind for kind in kinds if kind in entries]
+    things = exchanges or [kind for kind in ("group", "think") if kind in own]
+    if "group" in entries and exchanges:
         things = [*exchanges, "group"]
+    own.allow(things)
     if len(things) > 1 and things != ["group", "think"]:
         own.report(f"a step does one thing, but this one has `{things[0]}` and `{things[1]}`", things[1])
     if exchanges:
