@@ -101,6 +101,12 @@ def test_the_part_of_a_span_is_exact_only_where_the_source_is_verbatim() -> None
     assert span.part("something else", 2, 3) == span
 
 
+def test_what_a_span_is_shown_as_does_not_hold_the_file() -> None:
+    span = Span("f.yml", 1, 8, 3, ("token: abc",))
+    assert (str(span), repr(span)) == ("f.yml:1:8", "Span(f.yml:1:8)")
+    assert "abc" not in repr(Problem("wrong", span))
+
+
 @pytest.mark.parametrize(
     ("word", "likely"),
     [

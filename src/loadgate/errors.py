@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 SHOWN_PROBLEMS = 20
 SHOWN_WIDTH = 100
@@ -55,18 +55,18 @@ class InvalidRun(LoadgateError):
     exit_code = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one source line. `line` and `column` count from 1, `length` is in characters.
 
-    `lines` holds the whole source text, shared by all spans of a file.
+    `lines` holds the whole source text, shared by all spans of a file. (No dataclass: `dataclasses` and two of them take 3 ms,
+    and a target that starts imports this module but has no need of them.)
     """
 
     file: str
     line: int
     column: int
     length: int
-    lines: Sequence[str] = field(default=(), repr=False, compare=False)
+    lines: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -82,14 +82,17 @@ class Span:
         """
         if self.text != value:
             return self
-        return replace(self, column=self.column + offset, length=max(1, length))
+        return self._replace(column=self.column + offset, length=max(1, length))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def __repr__(self) -> str:
+        """Without the lines: they are long, and may hold secrets."""
+        return f"Span({self})"
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+
+class Problem(NamedTuple):
     """One thing wrong with what the user wrote.
 
     `message` stands alone; `label` is shown beside the caret; `note` (what is allowed, what to do) below.

@@ -310,11 +310,12 @@ def test_it_is_small_and_starts_without_the_heavy_libraries() -> None:
         assert "numpy" not in maps and "pydantic" not in maps
 
 
-def test_http_alone_imports_no_other_protocol() -> None:
+def test_http_alone_imports_no_other_protocol_and_nothing_slow_that_it_has_no_need_of() -> None:
     program = (
-        "import sys\nfrom loadgate.target.http.server import HttpTarget\nHttpTarget()\n"
+        "import sys\nfrom loadgate.target.http.server import HttpTarget\n"
+        "from loadgate.target.listener import bound_socket\nHttpTarget()\nbound_socket('127.0.0.1', 0).close()\n"
         "wrong = [name for name in sys.modules if name.startswith(('graphql', 'picows', 'loadgate.target.websocket',"
-        " 'loadgate.target.graphql'))]\nprint(wrong)"
+        " 'loadgate.target.graphql', 'click', 'dataclasses', 'encodings.idna'))]\nprint(wrong)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
     assert done.stdout == "[]\n", done.stderr

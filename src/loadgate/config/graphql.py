@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +88,7 @@ def part_of(span: Span, text: str, offset: int, length: int) -> Span:
         at = first + row
         if 1 <= at <= len(span.lines) and _holds(span, text, first):
             indent = span.lines[at - 1].find(line) if line else 0
-            return replace(span, line=at, column=indent + column + 1, length=max(1, min(length, len(line) - column)))
+            return span._replace(line=at, column=indent + column + 1, length=max(1, min(length, len(line) - column)))
     return span
 
 
