@@ -15,7 +15,13 @@ from loadgate.script.source import url_script
 
 
 def chosen(
-    *, capacity: float = 1_000.0, cold: int = 0, start: float = 0.2, time: float = 90.0, **given: float
+    *,
+    capacity: float = 1_000.0,
+    cold: int = 0,
+    start: float = 0.2,
+    time: float = 90.0,
+    capacity_time: float = 0.0,
+    **given: float,
 ) -> Chosen:
     """What is chosen with `given`: rate, length, warmup, pairs."""
     arm = ArmSpec(TargetSpec(url="http://127.0.0.1:1"), "")
@@ -26,6 +32,7 @@ def chosen(
         gate=GateSpec(),
         seed=1,
         time=time,
+        capacity=capacity_time,
         **given,  # type: ignore[arg-type]
     )
     return fitted(plan, Speed(capacity, cold), start)
@@ -79,6 +86,12 @@ def test_each_start_is_given_the_work_that_warmed_the_base_up() -> None:
     assert slow.pairs < chosen().pairs
     assert chosen(cold=10**6).pace.warmup == LONGEST_WARMUP
     assert chosen(cold=10**6, warmup=0.5).pace.warmup == 0.5
+
+
+def test_the_time_without_a_schedule_is_part_of_each_pair() -> None:
+    plain, both = chosen(time=300.0), chosen(time=300.0, capacity_time=2.0)
+    assert both.pace.length == pytest.approx(plain.pace.length - 2.0)
+    assert chosen(length=1.0, capacity_time=2.0).pairs < chosen(length=1.0).pairs
 
 
 def test_the_rate_is_a_share_of_what_the_base_can_do_within_limits() -> None:

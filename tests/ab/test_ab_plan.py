@@ -44,6 +44,7 @@ def plan(base: str = APP, head: str = APP, **flags: object) -> AbPlan:
         (APP, APP, {"length": "3"}, "--length: `3` is a duration without a unit"),
         (APP, APP, {"length": "0s"}, "--length must be more than 0"),
         (APP, APP, {"time": "0s"}, "--time must be more than 0"),
+        (APP, APP, {"capacity": "0s"}, "--capacity must be more than 0"),
         (APP, APP, {"warmup": "-1s"}, "--warmup: `-1s` is a negative duration"),
         ("http://127.0.0.1:1", "http://127.0.0.1:2", {"ready": "/"}, "--ready is about programs"),
     ],

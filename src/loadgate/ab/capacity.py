@@ -69,12 +69,18 @@ class Burst:
     @property
     def limit(self) -> str:
         """Why it says more of the generator than of the arm, as a phrase; "" where it does not."""
-        health = judge_health(self.end.health)
-        if health.cpu_share >= CPU_WARNING:
-            return (
-                f"the generator took {format_share(health.cpu_share)} of one core (at most {format_share(CPU_WARNING)})"
-            )
+        share, health = self._cpu_share, judge_health(self.end.health)
+        if share >= CPU_WARNING:
+            return f"the generator took {format_share(share)} of one core (at most {format_share(CPU_WARNING)})"
         return "" if health.healthy else health.reasons[0]
+
+    @property
+    def _cpu_share(self) -> float:
+        """Of one core, over all the time: the last window may be a moment, and a median of windows would count it as much."""
+        samples = self.end.health
+        starts = (0.0, *(sample.at for sample in samples))
+        used = sum(each.cpu_share * (each.at - start) for start, each in zip(starts, samples, strict=False))
+        return used / self.end.duration
 
     def _on_window(self, progress: Progress) -> str | None:
         for series, tally in progress.window.tallies.items():
