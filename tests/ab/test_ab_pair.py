@@ -26,8 +26,7 @@ from tests.support.made_up import MadeUp
 
 SERVICE = Path(__file__).parent.parent / "support" / "service.py"
 PACE = Pace(rate=200.0, length=0.6, warmup=0.1)
-CPU = SeriesName("", "target_cpu_per_request", "")
-P50 = SeriesName("", "http_req_duration", "p50")
+RATE = SeriesName("", "http_reqs", "rate")
 
 
 def measured(base: str, head: str, *, capacity: str | None = None, pace: Pace = PACE) -> Measured:
@@ -56,23 +55,32 @@ def values(found: Measured, arm: Arm) -> Mapping[SeriesName, float]:
     return {figure.series: figure.estimate.value for figure in found.results[arm].figures}
 
 
+def with_capacity(base: str, head: str) -> Measured:
+    """A pair whose capacity is known: on a machine that others use the generator may be the limit, which is no fault of it."""
+    for _ in range(5):
+        found = measured(base, head, capacity="400ms")
+        if not found.limit:
+            break
+    return found
+
+
 @pytest.mark.slow
 def test_the_capacity_is_each_arm_s_own_and_no_other_figure_counts_its_requests() -> None:
-    found = measured("--work 0.001", "--work 0.004", capacity="1s")
-    assert found.faults == ()
+    found = with_capacity("--reply-after 0.01", "--reply-after 0.04")
+    assert (found.faults, found.limit) == ((), "")
     base, head = (values(found, arm) for arm in ARMS)
-    assert 300.0 < base[CAPACITY] < 1_000.0, "a core does 1,000 requests of 1 ms at most"
-    assert 75.0 < head[CAPACITY] < 250.0
-    assert found.requests[Arm.HEAD] == pytest.approx(60, abs=5), "the schedule's, without those of the capacity"
-    assert head[P50] < 12.0, "8 users without pause would wait for 8 times 4 ms"
-    assert 900.0 < base[CPU] < 2_500.0, "CPU and requests of the same time"
-    assert not found.limit
+    assert 200.0 < base[CAPACITY] <= 800.0, "8 users who wait for 10 ms each time"
+    assert 50.0 < head[CAPACITY] <= 200.0
+    assert base[CAPACITY] > 2.0 * head[CAPACITY]
+    for arm in ARMS:
+        assert found.requests[arm] == pytest.approx(60, abs=10), "the schedule's, without those of the capacity"
+        assert values(found, arm)[RATE] == pytest.approx(100.0, rel=0.2)
 
 
 @pytest.mark.slow
 def test_requests_that_fail_are_no_capacity() -> None:
-    found = measured("--work 0.001", "--work 0.001 --refuse", capacity="400ms")
-    assert values(found, Arm.BASE)[CAPACITY] > 300.0
+    found = with_capacity("--reply-after 0.01", "--refuse")
+    assert values(found, Arm.BASE)[CAPACITY] > 200.0
     assert values(found, Arm.HEAD)[CAPACITY] == 0.0
 
 
