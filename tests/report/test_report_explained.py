@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from loadgate.record.ab import AbProgress
 from loadgate.record.explained import Explained
 from loadgate.report.ab import ab_lines, ab_page
+from loadgate.report.ab_live import ab_line
 from loadgate.report.ab_markdown import ab_markdown
 from loadgate.report.style import cells, paint
 from tests.support.sample_ab import EXPLAINED, ab_record
@@ -90,3 +92,8 @@ def test_in_markdown_where_nothing_is_known_there_is_no_table() -> None:
     text = markdown(ABSENT)
     assert "What grew: not known: py-spy is not installed" in text
     assert "| called by |" not in text
+
+
+def test_who_watches_sees_that_it_is_the_pair_under_a_profiler() -> None:
+    line = ab_line(AbProgress(1, 1, False, 12.0, None, explaining=True), 80)
+    assert "".join(text for text, _ in line) == "ab  a pair under a profiler  00:12 left"

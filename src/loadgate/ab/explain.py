@@ -34,6 +34,11 @@ _ROOM: Final = 60.0
 """Seconds the load may go on for profilers that are slow."""
 
 
+def sampled_for(pace: Pace) -> int:
+    """Whole seconds that a pair of this pace is looked into."""
+    return max(LEAST, math.ceil(pace.length))
+
+
 async def explain(
     plan: AbPlan,
     number: int,
@@ -50,7 +55,7 @@ async def explain(
     if not plan.restarts:
         return Explained(missing=("base and head are URLs: only programs that are started here can be looked into",))
     with tempfile.TemporaryDirectory(prefix="loadgate-") as scratch:
-        session = _Session(clock, env, pace.warmup, max(LEAST, math.ceil(pace.length)), Path(scratch))
+        session = _Session(clock, env, pace.warmup, sampled_for(pace), Path(scratch))
         longer = replace(pace, length=session.seconds + _ROOM)
         try:
             measured = await measure_pair(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from loadgate._version import __version__
-from loadgate.ab.explain import explain
+from loadgate.ab.explain import explain, sampled_for
 from loadgate.ab.notes import dropped_note, limit_note
 from loadgate.ab.order import ARMS, Arm, pair_order
 from loadgate.ab.pair import Measured, measure_pair
@@ -153,6 +153,8 @@ class Job:
             return record
         self._save(record)
         self.say("a last pair is looked into by a profiler, to see what made it worse")
+        left = self._each - pace.length + sampled_for(pace)
+        self.watch(AbProgress(1, 1, False, left, record.comparison, explaining=True))
         explained = await explain(
             self.plan,
             len(record.pairs) + 1,

@@ -78,7 +78,7 @@ class AbProgress:
     """Where a test stands when a pair begins: number `pair` of up to `most`; where `confirming`, of the fresh ones.
 
     `left` is how long it takes at most from here on (s), without what there is to confirm. `comparison` is of the pairs so far,
-    with nothing decided; None before the first.
+    with nothing decided; None before the first. `explaining`: all is decided, and it is the pair that is looked into.
     """
 
     pair: int
@@ -86,6 +86,7 @@ class AbProgress:
     confirming: bool
     left: float
     comparison: Comparison | None
+    explaining: bool = False
 
 
 def encode_ab(record: AbRecord) -> bytes:
