@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -30,6 +29,7 @@ from loadgate.measure.recorder import Recorder
 from loadgate.measure.tally import CounterTally, RateTally
 from loadgate.measure.windows import Window
 from loadgate.probe.host import HostShares, between, read_host
+from loadgate.probe.ports import free_ports
 from loadgate.program import Program
 from loadgate.record.figures import figures_in
 from loadgate.record.result import Figure, Result
@@ -273,18 +273,6 @@ def of_arm(series: Sequence[Series], windows: Iterable[Window], arm: Arm) -> tup
         for one in windows
     ]
     return own, cut
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _total(series: Iterable[Series], metrics: AbstractSet[str]) -> float:

@@ -15,7 +15,7 @@ from typing import Final
 
 from loadgate.ab.capacity import Burst
 from loadgate.ab.order import ARMS, Arm
-from loadgate.ab.pair import Pace, free_ports, named
+from loadgate.ab.pair import Pace, named
 from loadgate.ab.plan import AbPlan
 from loadgate.ab.warming import cold_slices
 from loadgate.clients.http.stack import stack_for
@@ -27,6 +27,7 @@ from loadgate.judge.looks import CONFIRMATION, FEWEST
 from loadgate.judge.verdict import worthless
 from loadgate.load.preflight import reach_target
 from loadgate.measure.recorder import Recorder
+from loadgate.probe.ports import free_ports
 from loadgate.program import Program
 from loadgate.record.run import RunState
 from loadgate.script.performance import Performance

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -32,6 +30,7 @@ from loadgate.errors import ConfigError, LoadgateError, Problem
 from loadgate.flags import CommonFlags, check_texts, with_program
 from loadgate.measure.repetition import Policy
 from loadgate.plan import placed, protos_of
+from loadgate.probe.ports import free_ports
 from loadgate.script.scenario import Script
 
 _NOTHING: Final = (
@@ -240,9 +239,7 @@ def _command(written: str) -> tuple[str, StartSpec]:
 
 def _own(spec: BenchSpec, *, asked_for: bool) -> tuple[TargetSpec, BenchSpec]:
     """Loadgate's own target on a free port: what is measured where nothing is said, but for the first request perhaps."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     command = (sys.executable, "-m", "loadgate", "serve", "--http-port", str(port))
     target = TargetSpec(url=f"http://127.0.0.1:{port}", start=StartSpec(command), ready=ReadySpec("/health"))
     starts = spec.starts
