@@ -30,9 +30,12 @@ class Signals:
 
     The loop makes the call at its next turn. A script that never awaits gives it none: after `PATIENCE` another signal makes
     the call itself and throws the script out of the line it is in, which is told as that iteration's error.
+
+    Afterwards they end the process at once; with `restores`, where something is to be tidied up then, they do what they did.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, restores: bool = False) -> None:
+        self._restores = restores
         self._call: Callable[[], object] = lambda: None
         self._end: Callable[[], object] = self._call
         self._waiting_since: float | None = None
@@ -49,15 +52,16 @@ class Signals:
         assert task is not None
         self._call = self._end = task.cancel
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in self._before:
             signal.signal(number, self._heed)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        for number, before in self._before.items():
+            signal.signal(number, (before if self._restores else None) or signal.SIG_DFL)
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -83,7 +83,7 @@ class Job:
         clock = SystemClock()
         agent = f"loadgate/{__version__}"
         try:
-            with Signals() as signals:
+            with Signals(restores=True) as signals:
                 try:
                     record = await self._measure(clock, agent, signals)
                 except asyncio.CancelledError:
@@ -223,6 +223,7 @@ class Job:
         """What a reader should know of the pairs so far."""
         if not self.plan.restarts:
             yield "it speaks of these two processes only: nothing was started afresh"
+        yield from self.plan.notes
         yield from dropped_note(self._measured)
         yield from limit_note(self._measured)
 
@@ -232,6 +233,7 @@ class Job:
 
     def _record(self, comparison: Comparison | None, state: RunState = RunState.COMPLETE) -> AbRecord:
         assert self._chosen is not None and self._environment is not None
+        commits = self.plan.commits
         return AbRecord(
             started=self._started,
             command=self.command,
@@ -249,6 +251,7 @@ class Job:
             verdict=self._verdict(comparison, state),
             state=state,
             arms=(self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words),
+            commits=None if commits is None else (commits.base, commits.head),
         )
 
     def _verdict(self, comparison: Comparison | None, state: RunState) -> Verdict:

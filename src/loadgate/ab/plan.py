@@ -13,41 +13,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from loadgate.ab.asked import AbFlags as AbFlags
+from loadgate.ab.asked import asked
 from loadgate.ab.order import ARMS, Arm
-from loadgate.config.bench import duration_from_flag, rates_from_flags, request_from_flag
+from loadgate.ab.refs import Commits, RefsSpec, moved
+from loadgate.config.ab import PORT, AbSpec, Given
 from loadgate.config.gate import GateSpec
 from loadgate.config.load import Executor
 from loadgate.config.profile import Profile, profile_from_flags
-from loadgate.config.project import CONFIG_NAME, load_project
-from loadgate.config.start import StartSpec, start_from_flag
+from loadgate.config.project import CONFIG_NAME, Project, load_project
+from loadgate.config.start import StartSpec
 from loadgate.config.target import TargetSpec
 from loadgate.errors import ConfigError, LoadgateError, Problem, redact_url
-from loadgate.flags import CommonFlags, Flags, check_texts, with_program
-from loadgate.plan import make_plan, placed
+from loadgate.flags import Flags, check_texts, with_program
+from loadgate.plan import make_plan, placed, working_folder
 from loadgate.record.redact import redact_words
 from loadgate.script.scenario import Script
 from loadgate.script.source import url_script
 
-PORT: Final = "{port}"
 _HOST: Final = "http://127.0.0.1"
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AUTHORITY: Final = re.compile(r"^([a-z0-9+]+://)?([^/?#]*)(.*)$", re.DOTALL | re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AbFlags(CommonFlags):
-    """What the command line of `ab` says; None: not given. Texts as typed."""
-
-    what: str | None = None
-    base: str = ""
-    head: str = ""
-    request: str | None = None
-    rate: str | None = None
-    pairs: int | None = None
-    length: str | None = None
-    warmup: str | None = None
-    capacity: str | None = None
-    time: str = "90s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +80,37 @@ class AbPlan:
     pairs: int | None = None
     capacity: float = 0.0
     """Seconds of a pair in which the arms are asked as fast as they answer; 0: they are not."""
+    refs: RefsSpec | None = None
+    """What both arms are to be built from first (`worktrees.py`)."""
+    commits: Commits | None = None
+    """What they were built from, where that is known."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the result should know of what is compared. Whole sentences."""
 
     @property
     def restarts(self) -> bool:
         """Whether each pair is a pair of fresh starts; else all speak of the same two processes."""
         return all(arm.starts for arm in self.arms.values())
 
+    def at(self, commits: Commits, folders: Mapping[Arm, Path], top: Path) -> AbPlan:
+        """The plan for builds of `commits` in `folders`, worktrees of the repository at `top`. Raises LoadgateError."""
+        start = self.arms[Arm.BASE].target.start
+        assert start is not None
+        starts = moved(start, folders, top, commits.refs.home)
+        arms = {arm: replace(spec, target=replace(spec.target, start=starts[arm])) for arm, spec in self.arms.items()}
+        return replace(self, arms=arms, commits=commits, notes=(*self.notes, commits.words))
+
 
 def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
     """The plan for `flags` in the working folder. Raises LoadgateError, among it ConfigError with every problem."""
     check_texts(flags)
-    for name, written in (("--base", flags.base), ("--head", flags.head)):
-        if not written.strip():
-            raise LoadgateError(f"{name} is empty", f"for example {name} 'python app.py --port {PORT}', or a URL")
-    script, profile, target, gate = _what(flags, env)
-    arms = {arm: _arm(arm, written, target, flags) for arm, written in zip(ARMS, (flags.base, flags.head), strict=True)}
+    config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
+    project = None if config is None else load_project(config, env)
+    said = asked(flags, AbSpec() if project is None else project.gate.ab)
+    script, profile, target, gate = _what(flags, said, project, env)
+    home = None if project is None else project.path.parent.absolute()
+    sides = _sides(said, target)
+    arms = {arm: _arm(each, target, flags, said, home) for arm, each in sides.items()}
     if len({arm.starts for arm in arms.values()}) > 1:
         raise LoadgateError(
             "one arm is a command and the other a URL: a program that is started again and again differs from one that is not",
@@ -117,40 +118,57 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
         )
     if not arms[Arm.BASE].starts and len({arm.target.place.rstrip("/") for arm in arms.values()}) == 1:
         raise LoadgateError("base and head are the same URL", "give the URLs of two builds")
+    refs = None
+    if said.base_ref:
+        refs = RefsSpec(said.base_ref, said.head_ref, home or working_folder(), said.build)
     return AbPlan(
         script=script,
         profile=profile,
         arms=arms,
         gate=gate,
         seed=profile.seed if flags.seed is None else flags.seed,
-        time=duration_from_flag("--time", flags.time),
-        rate=_rate_of(profile) if flags.rate is None else rates_from_flags([flags.rate])[0],
-        length=None if flags.length is None else duration_from_flag("--length", flags.length),
-        warmup=_warmup(flags.warmup, profile),
-        pairs=flags.pairs,
-        capacity=0.0 if flags.capacity is None else duration_from_flag("--capacity", flags.capacity),
+        time=said.time,
+        rate=said.rate or _rate_of(profile),
+        length=said.length,
+        warmup=(profile.warmup or None) if said.warmup is None else said.warmup,
+        pairs=said.pairs,
+        capacity=said.capacity,
+        refs=refs,
     )
 
 
-def _what(flags: AbFlags, env: Mapping[str, str]) -> tuple[Script, Profile, TargetSpec, GateSpec]:
+def _what(
+    flags: AbFlags, said: AbSpec, project: Project | None, env: Mapping[str, str]
+) -> tuple[Script, Profile, TargetSpec, GateSpec]:
     """What users do, and what is said of the target beside its place."""
-    config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
-    if flags.request is not None and flags.what is not None:
-        raise LoadgateError(f"--request, and `{flags.what}` says what is asked, too", "give one of them")
-    if flags.request is not None or (flags.what is None and config is None):
-        request = request_from_flag("--request", flags.request or "/")
-        project = None if config is None else load_project(config, env)
-        script = url_script(request.path, method=request.method)
+    if said.request is not None or (flags.what is None and project is None):
+        path, method = ("/", "GET") if said.request is None else (said.request.path, said.request.method)
         target = TargetSpec() if project is None else replace(project.target, grpc=None)
         gate = GateSpec() if project is None else project.gate
-        return script, profile_from_flags(), target, gate
+        return url_script(path, method=method), profile_from_flags(), target, gate
     url = None
-    if _is_url(flags.base):
-        placed(TargetSpec(), url := flags.base, "--base")
-    elif config is None or not load_project(config, env).target.place:
+    if said.base is not None and said.base.url:
+        placed(TargetSpec(), url := said.base.url, said.base.name)
+    elif project is None or not project.target.place:
         url = _HOST
-    plan = make_plan(Flags(what=flags.what, config=config, url=url), env)
+    plan = make_plan(Flags(what=flags.what, config=None if project is None else project.path, url=url), env)
     return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate
+
+
+def _sides(said: AbSpec, target: TargetSpec) -> Mapping[Arm, Given]:
+    """Both sides as given; of builds from Git both are one command. Raises LoadgateError where there is none."""
+    if said.base_ref:
+        start = said.start
+        if start is None and target.start is not None:
+            start = Given("`start` in `target`", argv=target.start.argv)
+        if start is None:
+            raise LoadgateError(
+                "nothing says how a build is started",
+                f"give --start 'app --port {PORT}', or `start` in `gate: ab` or in `target` of loadgate.yml",
+            )
+        return dict.fromkeys(ARMS, start)
+    assert said.base is not None and said.head is not None
+    return {Arm.BASE: said.base, Arm.HEAD: said.head}
 
 
 def _played(script: Script, profile: Profile) -> Script:
@@ -162,21 +180,22 @@ def _played(script: Script, profile: Profile) -> Script:
     return replace(script, scenarios=tuple(each for each in script.scenarios if each.name in played))
 
 
-def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
+def _arm(given: Given, target: TargetSpec, flags: AbFlags, said: AbSpec, home: Path | None) -> ArmSpec:
     """One side. What speaks of one place only cannot hold for two: what is watched, and whole URLs."""
-    if _is_url(written):
-        if flags.ready is not None:
-            raise LoadgateError("--ready is about programs that are started here, and the arms are URLs")
-        place = placed(replace(target, start=None, watch=None), written, f"--{arm}")
-        return ArmSpec(_alone(place), redact_url(written))
-    start = start_from_flag(written, f"--{arm}")
+    if given.url:
+        if said.ready is not None:
+            name = "`ready` in `ab` in `gate`" if flags.ready is None else "--ready"
+            raise LoadgateError(f"{name} is about programs that are started here, and the arms are URLs")
+        place = placed(replace(target, start=None, watch=None), given.url, given.name)
+        return ArmSpec(_alone(place), redact_url(given.url))
+    start = StartSpec(given.argv, home if given.span is not None else None)
     if target.start is not None:
-        start = StartSpec(start.argv, target.start.folder, target.start.env)
+        start = StartSpec(given.argv, target.start.folder, target.start.env)
     if not any(PORT in word for word in (*start.argv, *start.env.values())):
         note = (
             f"both arms run at once: say where the port goes, for example 'app --port {PORT}' or 'env PORT={PORT} app'"
         )
-        raise ConfigError([Problem(f"--{arm}: there is no {PORT} in the command", note=note)])
+        raise ConfigError([Problem(f"{given.name}: there is no {PORT} in the command", given.span, note=note)])
     if target.url is None and target.grpc is None:
         target = replace(target, url=_HOST)
     if target.url is not None and target.url.startswith("http+unix:"):
@@ -185,7 +204,7 @@ def _arm(arm: Arm, written: str, target: TargetSpec, flags: AbFlags) -> ArmSpec:
             "give --config FILE with another `url`",
         )
     watch = None if target.watch is None else replace(target.watch, kind=None, value="")
-    place = with_program(replace(target, start=start, watch=watch), start=None, ready=flags.ready)
+    place = with_program(replace(target, start=start, watch=watch), start=None, ready=said.ready)
     return ArmSpec(_alone(place), redact_words(start.argv))
 
 
@@ -205,10 +224,6 @@ def _alone(target: TargetSpec) -> TargetSpec:
     return target
 
 
-def _is_url(written: str) -> bool:
-    return _URL.match(written) is not None
-
-
 def _on_port(url: str, port: int) -> str:
     """`url` with another port."""
     match = _AUTHORITY.match(url)
@@ -224,10 +239,3 @@ def _rate_of(profile: Profile) -> float | None:
     if len(profile.loads) == 1 and profile.loads[0].executor is Executor.CONSTANT_ARRIVAL_RATE:
         return profile.loads[0].rate or None
     return None
-
-
-def _warmup(written: str | None, profile: Profile) -> float | None:
-    """What is said of it (s); 0 is possible."""
-    if written is None:
-        return profile.warmup or None
-    return duration_from_flag("--warmup", written, zero=True)

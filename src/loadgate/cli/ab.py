@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", required=False, metavar="[PROFILE | SCRIPT.py]")
+@click.option("--base", metavar="COMMAND|URL", help="What is compared with: 'app --port {port}', or a URL.")
+@click.option("--head", metavar="COMMAND|URL", help="What may be worse.")
 @click.option(
-    "--base", required=True, metavar="COMMAND|URL", help="What is compared with: 'app --port {port}', or a URL."
+    "--base-ref", metavar="REF", help="Instead: build both from Git, the base from where REF and the head part."
 )
-@click.option("--head", required=True, metavar="COMMAND|URL", help="What may be worse.")
+@click.option("--head-ref", metavar="REF", help="The head's commit, with --base-ref. [default: HEAD]")
+@click.option("--build", metavar="COMMAND", help="How they are built, in a worktree of each: 'make build'.")
+@click.option(
+    "--start", metavar="COMMAND", help="How a build is started. [default: as `start` in `target` of loadgate.yml says]"
+)
 @plan_options
-@click.option("--time", default="90s", show_default=True, metavar="TIME", help="About how long all pairs may take.")
+@click.option("--time", metavar="TIME", help="About how long all pairs may take. [default: 90s]")
 @click.option("--all", "every", is_flag=True, help="Show every figure, those that stayed the same too.")
 @click.option("--strict", is_flag=True, help="Leave with 4 where the answer is not sure.")
 @click.option(
@@ -34,8 +40,12 @@ if TYPE_CHECKING:
 @output_options("ab.json")
 def ab(
     what: str | None,
-    base: str,
-    head: str,
+    base: str | None,
+    head: str | None,
+    base_ref: str | None,
+    head_ref: str | None,
+    build: str | None,
+    start: str | None,
     config: Path | None,
     request: str | None,
     ready: str | None,
@@ -44,7 +54,7 @@ def ab(
     length: str | None,
     warmup: str | None,
     capacity: str | None,
-    time: str,
+    time: str | None,
     seed: int | None,
     out: Path,
     every: bool,
@@ -58,10 +68,11 @@ def ab(
 
     Both are started afresh for each pair, in an order drawn by lot, and loaded side by side by one schedule that takes turns
     between them. A pair of starts is one piece of evidence. What looks worse is measured again with fresh pairs before it
-    fails a build.
+    fails a build. What is not given here, `gate: ab` in loadgate.yml may say.
     """
     from loadgate.ab.job import NAME, Job
     from loadgate.ab.plan import AbFlags, make_ab_plan
+    from loadgate.ab.worktrees import built
     from loadgate.cli.ab_view import AbView
     from loadgate.cli.output import check_summary, recorded_command
     from loadgate.plan import working_folder
@@ -71,6 +82,10 @@ def ab(
         what=what,
         base=base,
         head=head,
+        base_ref=base_ref,
+        head_ref=head_ref,
+        build=build,
+        start=start,
         config=config,
         request=request,
         ready=ready,
@@ -90,10 +105,10 @@ def ab(
             raise LoadgateError(f"--markdown {markdown} is where the record goes", "give it another name")
     view = AbView(sys.stderr, quiet=quiet)
     try:
-        job = Job(
-            plan, RecordFile(home / out, NAME), os.environ, recorded_command(), view.say, view.watch, strict, explain
-        )
-        record = job.run()
+        file = RecordFile(home / out, NAME)
+        with built(plan, out=home / out, env=os.environ, say=view.say) as ready_plan:
+            job = Job(ready_plan, file, os.environ, recorded_command(), view.say, view.watch, strict, explain)
+            record = job.run()
     finally:
         view.close()
     if markdown is not None:

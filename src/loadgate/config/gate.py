@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
 from loadgate.config import fields
+from loadgate.config.ab import AbSpec, read_ab
 from loadgate.config.fields import Fields, Place, Refusal
 from loadgate.config.source import Node, Scalar, Table
 
@@ -96,12 +97,16 @@ class LimitSpec:
 
 @dataclass(frozen=True, slots=True)
 class GateSpec:
-    """How runs are compared. `confirm` is how many fresh runs a suspected regression is given before it fails a build."""
+    """How runs are compared. `confirm` is how many fresh runs a suspected regression is given before it fails a build.
+
+    `ab`: what `loadgate ab` compares where its command line does not say.
+    """
 
     baseline: str = ""
     store: str = ""
     confirm: int = CONFIRM
     limits: Sequence[LimitSpec] = ()
+    ab: AbSpec = field(default_factory=AbSpec)
 
     def limit(self, step: str, metric: str, statistic: str, unit: str, text: str) -> Limit:
         """The limit of a series: what the last one of `limits` that matches its `text` says, over what is usual."""
@@ -120,6 +125,7 @@ def read_gate(node: Node, place: Place) -> GateSpec:
         store=own.take("store", fields.plain, ""),
         confirm=own.take("confirm", fields.whole(0, MOST_CONFIRMED), CONFIRM),
         limits=own.take("limits", _limits, ()),
+        ab=own.take("ab", read_ab, AbSpec()),
     )
     own.done()
     return gate

@@ -145,7 +145,7 @@ def _sizes(node: Node, place: Place) -> SizesSpec:
     spec = SizesSpec(
         request=RequestText("POST", "/"),
         sizes=own.take("bytes", fields.one_or_more(fields.whole(0, SIZE_LIMIT)), SIZES),
-        rates=own.take("rates", fields.one_or_more(_rate), ()),
+        rates=own.take("rates", fields.one_or_more(read_rate), ()),
         vus=own.take("vus", fields.whole(1, VU_LIMIT), 1),
         duration=own.take("duration", fields.positive(fields.duration), 3.0),
         name=own.take("name", fields.plain, ""),
@@ -209,7 +209,8 @@ _POINTLESS: Final = {
 }
 
 
-def _rate(node: Node, place: Place) -> float:
+def read_rate(node: Node, place: Place) -> float:
+    """Starts per second, more than 0."""
     try:
         rate = parse_rate(fields.text(node, place))
     except UnitError as error:

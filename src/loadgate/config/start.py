@@ -82,10 +82,10 @@ class WatchSpec:
 def read_start(node: Node, place: Place) -> StartSpec:
     """`start`: a command, or a mapping with one."""
     if not isinstance(node, Table):
-        return StartSpec(_command(node, place), place.context.folder.absolute())
+        return StartSpec(read_command(node, place), place.context.folder.absolute())
     own = Fields(node, place, f"in {place.what}")
     nothing: tuple[str, ...] = ()
-    argv = own.need("command", _command, nothing)
+    argv = own.need("command", read_command, nothing)
     spec = StartSpec(
         argv=argv,
         folder=own.take("folder", _folder, place.context.folder.absolute()),
@@ -106,10 +106,10 @@ def start_from_flag(written: str, flag: str = "--start") -> StartSpec:
 def read_ready(node: Node, place: Place) -> ReadySpec:
     """`ready`: a path, or a mapping with one."""
     if not isinstance(node, Table):
-        return ReadySpec(_path(node, place))
+        return ReadySpec(read_path(node, place))
     own = Fields(node, place, "in `ready` in `target`")
     spec = ReadySpec(
-        path=own.take("path", _path, ""),
+        path=own.take("path", read_path, ""),
         statuses=own.take("status", fields.some(_status), ()),
         within=own.take("within", fields.positive(fields.duration), WITHIN),
     )
@@ -163,7 +163,8 @@ def _is_pid(value: str) -> bool:
 _ADVICE: Final = 'it is run without a shell; where one is needed, say so: sh -c "..."'
 
 
-def _command(node: Node, place: Place) -> tuple[str, ...]:
+def read_command(node: Node, place: Place) -> tuple[str, ...]:
+    """The words of a command, of which there is one at least: as text, or as a list."""
     if isinstance(node, Listing):
         words = fields.items(fields.plain)(node, place)
         if not words or not words[0]:
@@ -215,7 +216,8 @@ def _folder(node: Node, place: Place) -> Path:
     return path
 
 
-def _path(node: Node, place: Place) -> str:
+def read_path(node: Node, place: Place) -> str:
+    """A path on the target."""
     path = fields.plain(node, place)
     if not path.startswith("/") or any(character <= " " for character in path):
         raise place.refuse(node, "a path that begins with /", "it is asked of the target's own URL")

@@ -62,6 +62,8 @@ class AbRecord:
     """Seconds of a pair in which the arms were asked as fast as they answer; 0: they were not."""
     explained: Explained | None = None
     """What made the head worse; None where it is not, or nobody asked."""
+    commits: tuple[str, str] | None = None
+    """Full names of those that base and head were built from, where that is known."""
 
     @property
     def evidence(self) -> int:
@@ -103,6 +105,8 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "command": record.command,
         "base": record.arms[0],
         "head": record.arms[1],
+        "base_commit": None if record.commits is None else record.commits[0],
+        "head_commit": None if record.commits is None else record.commits[1],
         "environment": asdict(record.environment),
         "seed": record.seed,
         "rate": record.rate,
