@@ -46,6 +46,10 @@ SECRET = "s3cr3t-Value"
         (["--url", f"http://h/?key={SECRET}&keyword=a"], "--url 'http://h/?key=***&keyword=a'"),
         (["-e", f"API_TOKEN={SECRET}"], "-e 'API_TOKEN=***'"),
         (["--", f"http://me:{SECRET}@host"], "-- 'http://me:***@host'"),
+        (["--base", f"app --token {SECRET}"], """--base 'app --token '"'"'***'"'"''"""),
+        (["--head", f"http://me:{SECRET}@host"], "--head 'http://me:***@host'"),
+        ([f"--build=make TOKEN={SECRET}"], """'--build=make '"'"'TOKEN=***'"'"''"""),
+        (["--base", "app --port {port}"], "--base 'app --port {port}'"),
     ],
 )
 def test_a_secret_on_the_command_line_is_masked(words: list[str], shown: str) -> None:

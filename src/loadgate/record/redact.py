@@ -29,8 +29,8 @@ _HEADER_OPTIONS: Final = frozenset({"--header", "--headers"})
 _SHORT_HEADER: Final = re.compile(r"(-[a-z]*H)(.*)", re.DOTALL)
 """`-H`, perhaps behind flags of one letter (`-qH`), perhaps with its value in the same word."""
 _BODY_OPTIONS: Final = frozenset({"--body"})
-_COMMAND_OPTIONS: Final = frozenset({"--start", "--command"})
-"""Their values are commands: `node app.js --token x`, or `name=node app.js`."""
+_COMMAND_OPTIONS: Final = frozenset({"--start", "--command", "--base", "--head", "--build"})
+"""Their values are commands: `node app.js --token x`, or `name=node app.js`; or they may be, and else are a URL or a name."""
 _USER_OPTIONS: Final = frozenset({"--auth", "--basic", "--basic-auth", "--proxy-auth"})
 
 _Mask = Callable[[str], str]
@@ -121,7 +121,10 @@ def _command(value: str) -> str:
         words = shlex.split(value)
     except ValueError:  # no command either, and refused as such
         return MASK
-    return redact_words(words)
+    masked = [*map(redact_text, words[:1]), *_masked(words[1:])]
+    if masked == words:
+        return redact_text(value)
+    return masked[0] if len(masked) == 1 else shlex.join(masked)
 
 
 def _mask_of(option: str) -> _Mask | None:
