@@ -27,13 +27,17 @@ from tests.support.made_up import MadeUp
 SERVICE = Path(__file__).parent.parent / "support" / "service.py"
 PACE = Pace(rate=200.0, length=0.6, warmup=0.1)
 RATE = SeriesName("", "http_reqs", "rate")
+FAILED = SeriesName("", "http_req_failed", "share")
 
 
-def measured(base: str, head: str, *, capacity: str | None = None, pace: Pace = PACE) -> Measured:
-    """One pair of services with these options."""
+def measured(
+    base: str, head: str, *, capacity: str | None = None, pace: Pace = PACE, script: Path | None = None
+) -> Measured:
+    """One pair of services with these options, asked for /x or what `script` asks."""
     flags = AbFlags(
         config=None,
-        request="/x",
+        what=None if script is None else str(script),
+        request="/x" if script is None else None,
         capacity=capacity,
         base=f"{sys.executable} -S -E {SERVICE} {{port}} {base}",
         head=f"{sys.executable} -S -E {SERVICE} {{port}} {head}",
@@ -110,6 +114,23 @@ def test_ctrl_c_while_the_capacity_is_asked_for_ends_the_pair(monkeypatch: pytes
 def test_no_capacity_is_measured_unless_asked_for() -> None:
     found = measured("", "", pace=Pace(200.0, 0.2, 0.0))
     assert CAPACITY not in values(found, Arm.BASE)
+
+
+def test_users_have_the_environment_of_their_load(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+from loadgate import scenario
+
+options = {"scenarios": {"a": {"executor": "constant-vus", "duration": "1s", "exec": "ask", "env": {"WHERE": "/"}}}}
+
+@scenario
+async def ask(user):
+    await user.http.get(user.env.get("WHERE", "/x"))
+"""
+    )
+    found = measured("--refuse", "--refuse", pace=Pace(200.0, 0.2, 0.0), script=script)
+    assert values(found, Arm.BASE)[FAILED] == values(found, Arm.HEAD)[FAILED] == 0.0
 
 
 @pytest.mark.slow

@@ -177,3 +177,21 @@ def test_a_command_of_the_project_without_its_port_is_pointed_at(here: Path) -> 
     with pytest.raises(LoadgateError) as caught:
         plan(None, None)
     assert "--> loadgate.yml:2:14" in str(caught.value)
+
+
+def test_loads_whose_users_differ_in_their_environment_cannot_be_one(here: Path) -> None:
+    (here / "load.py").write_text(
+        """
+from loadgate import scenario
+
+load = {"executor": "constant-vus", "duration": "1s", "exec": "ask"}
+options = {"scenarios": {each: {**load, "env": {"WHO": each}} for each in "ab"}}
+
+@scenario
+async def ask(user):
+    await user.http.get("/")
+"""
+    )
+    with pytest.raises(LoadgateError) as caught:
+        plan(what="load.py")
+    assert "differ in `env`, and an A/B test has one load for all" in str(caught.value)

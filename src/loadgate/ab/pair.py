@@ -112,7 +112,7 @@ async def measure_pair(
                 recorder=recorder,
                 http=stacks[arm],
                 clock=clock,
-                env={**env, "LOADGATE_ARM": arm.value},
+                env={**env, **plan.env, "LOADGATE_ARM": arm.value},
                 seed=seed + number,
             )
             for arm in ARMS

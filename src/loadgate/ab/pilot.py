@@ -105,7 +105,9 @@ async def _speed(
     recorder = Recorder(start=clock.now())
     http = stack_for(target, recorder, agent)
     await reach_target(target, http)
-    performance = Performance(plan.script, recorder=recorder, http=http, clock=clock, env=env, seed=seed)
+    performance = Performance(
+        plan.script, recorder=recorder, http=http, clock=clock, env={**env, **plan.env}, seed=seed
+    )
     await performance.prepare()
     began = clock.now()
     recorder.begin(began)

@@ -2,7 +2,7 @@
 
 A command has `{port}` where its program is told the port to listen on, for both arms run at once: `--base "app --port {port}"`.
 What is not said is chosen by a pilot (`pilot.py`). Of a profile counts which scenarios it runs, its warm-up, its seed, and its
-rate where it is one constant rate; thresholds and budgets are for `run`.
+rate where it is one constant rate, and the `env` of its loads; thresholds and budgets are for `run`.
 """
 
 from __future__ import annotations
@@ -88,6 +88,11 @@ class AbPlan:
     """What a reader of the result should know of what is compared. Whole sentences."""
 
     @property
+    def env(self) -> Mapping[str, str]:
+        """What the loads of the profile add to the environment of their users, all of them the same."""
+        return self.profile.loads[0].env if self.profile.loads else {}
+
+    @property
     def restarts(self) -> bool:
         """Whether each pair is a pair of fresh starts; else all speak of the same two processes."""
         return all(arm.starts for arm in self.arms.values())
@@ -108,6 +113,11 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
     project = None if config is None else load_project(config, env)
     said = asked(flags, AbSpec() if project is None else project.gate.ab)
     script, profile, target, gate = _what(flags, said, project, env)
+    if any(load.env != profile.loads[0].env for load in profile.loads):
+        raise LoadgateError(
+            f"the loads of profile `{profile.name}` differ in `env`, and an A/B test has one load for all",
+            "name a profile whose loads have the same",
+        )
     home = None if project is None else project.path.parent.absolute()
     sides = _sides(said, target)
     arms = {arm: _arm(each, target, flags, said, home) for arm, each in sides.items()}
