@@ -35,6 +35,7 @@ from loadgate.errors import ConfigError, LoadgateError, Problem, nearest, redact
 from loadgate.flags import Flags, body_of, check_texts, flags_profile, headers_of, thresholds_of, with_program
 from loadgate.measure.metric import BUILTIN
 from loadgate.measure.recorder import Recorder
+from loadgate.record.digest import digest
 from loadgate.script.loader import load_script
 from loadgate.script.methods import methods_of_files
 from loadgate.script.scenario import Script
@@ -62,6 +63,16 @@ class Plan:
     budgets: Budgets = field(default_factory=Budgets)
     files: tuple[Path, ...] = ()
     """What was read to make it, absolute: project, scripts, data, `.proto` files."""
+
+    @property
+    def definition(self) -> str:
+        """Digest of what is measured and how."""
+        return definition_of(self.profile, self.does)
+
+
+def definition_of(profile: Profile, does: Mapping[str, object]) -> str:
+    """Changes with the loads, the warm-up, and what users do. The target of files may move."""
+    return digest({"loads": profile.loads, "warmup": profile.warmup, "does": does})
 
 
 def make_plan(flags: Flags, env: Mapping[str, str]) -> Plan:

@@ -40,7 +40,6 @@ from loadgate.measure.select import Selection
 from loadgate.measure.tally import TrendTally
 from loadgate.plan import Plan
 from loadgate.program import Program
-from loadgate.record.digest import digest
 from loadgate.record.environment import Code, Environment, read_code, read_environment
 from loadgate.record.file import RunFile
 from loadgate.record.run import Definition, LoadRecord, Run, RunState, Series
@@ -92,7 +91,7 @@ class Session:
     async def _run(self) -> Run:
         plan, profile = self.plan, self.plan.profile
         self._seed = random.randrange(2**31) if profile.seed is None else profile.seed
-        self._digest = _digest(plan)
+        self._digest = plan.definition
         self._environment = read_environment(self.env)
         recorder = Recorder(start=self._clock.now(), warmup=profile.warmup)
         agent = f"loadgate/{self._environment.loadgate}"
@@ -285,11 +284,6 @@ def _window_width(profile: Profile) -> float:
     would be seen in the 99th percentile.
     """
     return min(1.0, max(0.25, profile.length / 20.0))
-
-
-def _digest(plan: Plan) -> str:
-    """Changes with what is measured and how: the loads, the warm-up, what users do. The target of files may move."""
-    return digest({"loads": plan.profile.loads, "warmup": plan.profile.warmup, "does": plan.does})
 
 
 def _load_record(load: LoadSpec, stats: LoadStats) -> LoadRecord:

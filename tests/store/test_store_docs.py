@@ -39,7 +39,8 @@ def test_the_keys_of_an_export_are_those_that_are_described(folder: Path) -> Non
     for line in (folder / "history.jsonl").read_bytes().splitlines()[1:]:
         ((kind, content),) = msgspec.json.decode(line).items()
         seen.setdefault(kind, set()).update(content)
-        assert all(figure.keys() <= figure_keys for figure in content.get("figures", ()))
+        if kind != "calibration":  # whose figures docs/ab.md describes
+            assert all(figure.keys() <= figure_keys for figure in content.get("figures", ()))
     assert told == seen
     described = DOCS.partition("A figure has")[2].partition("`record`")[0]
     assert figure_keys <= set(re.findall(r"`(\w+)`", described))

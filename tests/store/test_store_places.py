@@ -93,6 +93,8 @@ def test_many_may_make_a_store_at_once(place: str) -> None:
 
 # -- versions
 
+NOW = schema.SCHEMA
+
 
 def test_a_store_of_an_earlier_schema_is_brought_up_to_date(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store.open(place) as store:
@@ -102,15 +104,15 @@ def test_a_store_of_an_earlier_schema_is_brought_up_to_date(place: str, monkeypa
         transaction.change("ALTER TABLE runs ADD COLUMN weight {real}".format_map(words))
         transaction.change("UPDATE runs SET weight = 1.5")
 
-    monkeypatch.setattr(schema, "SCHEMA", 2)
-    monkeypatch.setitem(schema.MIGRATIONS, 1, migrate)
+    monkeypatch.setattr(schema, "SCHEMA", NOW + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, NOW, migrate)
     with Store.open(place, create=False) as store:
         assert store.result(store.find("latest")) == result()
         read = store._database.read
         assert read(lambda t: t.rows("SELECT weight FROM runs")) == [(1.5,)]
-        assert read(lambda t: t.rows("SELECT schema FROM meta")) == [(2,)]
+        assert read(lambda t: t.rows("SELECT schema FROM meta")) == [(NOW + 1,)]
     monkeypatch.undo()
-    error = refused(place, r"was made by a newer version of Loadgate \(schema 2, this one knows 1\)")
+    error = refused(place, rf"was made by a newer version of Loadgate \(schema {NOW + 1}, this one knows {NOW}\)")
     assert error.hint == "use that version, or install it here"
 
 
@@ -122,8 +124,8 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(place: str, monkeypat
         transaction.change("ALTER TABLE runs ADD COLUMN weight {real}".format_map(words))
         transaction.change("UPDATE nowhere SET weight = 1.5")
 
-    monkeypatch.setattr(schema, "SCHEMA", 2)
-    monkeypatch.setitem(schema.MIGRATIONS, 1, migrate)
+    monkeypatch.setattr(schema, "SCHEMA", NOW + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, NOW, migrate)
     refused(place, "cannot use .*nowhere")
     monkeypatch.undo()
     with Store.open(place) as store:

@@ -23,8 +23,9 @@ from tests.record.samples import whole_run
 from tests.store.results import result, results
 from tests.store.test_store_baselines import ACKNOWLEDGED
 from tests.store.test_store_runs import strange_results
+from tests.support.sample_calibration import CALIBRATION
 
-ALL = Imported(added=6, known=0, baselines=2, acknowledgements=1, kept=())
+ALL = Imported(added=6, known=0, baselines=2, acknowledgements=1, kept=(), calibrations=1)
 
 
 def filled(place: str | Path) -> Store:
@@ -35,13 +36,15 @@ def filled(place: str | Path) -> Store:
     store.save_baseline("main", store.find("r0001"), reason="because")
     store.save_baseline("red", store.find(whole_run().id), reason="forced \\ it", force=True)
     store.acknowledge(ACKNOWLEDGED)
+    store.add_calibration(CALIBRATION)
     return store
 
 
 def contents(store: Store) -> object:
     runs = [(replace(run, number=0), store.result(run), store.record(run)) for run in store.runs()]
     baselines = [replace(held, run=replace(held.run, number=0)) for held in store.baselines()]
-    return runs, baselines, store.acknowledgements()
+    calibration = store.calibration(CALIBRATION.machine, CALIBRATION.definition)
+    return runs, baselines, store.acknowledgements(), calibration
 
 
 @pytest.mark.parametrize("name", ["history.jsonl", "history.jsonl.gz", "history.jsonl.zst"])
@@ -66,8 +69,13 @@ def test_a_file_is_one_run_a_line_for_any_tool(tmp_path: Path) -> None:
     with filled(tmp_path / "history.db") as store:
         store.export(tmp_path / "history.jsonl")
     head, *lines = [msgspec.json.decode(line) for line in (tmp_path / "history.jsonl").read_bytes().splitlines()]
-    assert head == {"loadgate_history": 1, "runs": 6, "baselines": 2, "acknowledgements": 1}
-    assert [next(iter(line)) for line in lines] == ["run"] * 6 + ["baseline"] * 2 + ["acknowledgement"]
+    assert head == {"loadgate_history": 2, "runs": 6, "baselines": 2, "acknowledgements": 1, "calibrations": 1}
+    assert [next(iter(line)) for line in lines] == [
+        *["run"] * 6,
+        *["baseline"] * 2,
+        "acknowledgement",
+        "calibration",
+    ]
     assert lines[0]["run"]["figures"][1] == {
         "metric": "http_req_duration",
         "unit": "ms",
@@ -101,7 +109,7 @@ def test_merging_keeps_what_is_there(place: str, tmp_path: Path) -> None:
         mine = replace(results(3)[2], name="mine")
         store.add_many([(mine, None), (result("only here"), None)])
         store.save_baseline("main", store.find("only here"))
-        assert store.import_(tmp_path / "history.jsonl") == Imported(5, 1, 1, 1, kept=("main",))
+        assert store.import_(tmp_path / "history.jsonl") == Imported(5, 1, 1, 1, kept=("main",), calibrations=1)
         assert store.result(store.find("r0002")) == mine
         assert store.baseline("main").result.id == "only here"
         assert store.baseline("red").forced
@@ -136,10 +144,10 @@ def at(number: int, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (cut, r":10: not a whole line of an export: .*\n  = nothing of the file was taken"),
+        (cut, r":11: not a whole line of an export: .*\n  = nothing of the file was taken"),
         (
             lambda data: b"".join(data.splitlines(keepends=True)[:-1]),
-            r":9: the file ends after 6 runs, 2 .* and 0 .* of 6, 2",
+            r":10: the file ends after 6 runs, 2 .* and 0 .* of 6, 2, 1, 1",
         ),
         (lambda data: b"", "is no export of a store: it is empty"),
         (
@@ -147,7 +155,7 @@ def at(number: int, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes
             ":1: not an export of a store: Object missing required field",
         ),
         (at(1, lambda line: b"PK\x03\x04\xff\n"), ":1: not an export of a store: "),
-        (at(1, lambda line: line.replace(b'history":1', b'history":7')), "was written by a newer version .*schema 7"),
+        (at(1, lambda line: line.replace(b'history":2', b'history":7')), "was written by a newer version .*schema 7"),
         (at(4, lambda line: line[:50] + b"\n"), ":4: not a whole line of an export: JSON is malformed"),
         (at(4, lambda line: b'{"other":1}\n'), ":4: not a whole line of an export: neither a run, nor"),
         (at(4, lambda line: b"\n"), ":4: not a whole line of an export: "),
@@ -176,6 +184,11 @@ def at(number: int, change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes
         (at(4, lambda line: re.sub(rb'"added":[\d.]+', b'"added":1e300', line)), ":4: .*`added` is no time .*1e"),
         (at(8, lambda line: re.sub(rb'"created":[\d.]+', b'"created":1e300', line)), ":8: .*`created` is no time"),
         (at(10, lambda line: re.sub(rb'"created":[\d.]+', b'"created":1e300', line)), ":10: .*`created` is no time"),
+        (
+            at(11, lambda line: re.sub(rb'"started":"[^"]+"', b'"started":"soon"', line)),
+            r":11: .*datetime - at `\$.started`",
+        ),
+        (at(11, lambda line: line.replace(b'"version":1', b'"version":7')), ":11: .*a calibration of version 7"),
         (at(7, lambda line: line.replace(b'"record":"', b'"record":"AAAA')), ":7: not a whole line of an export: "),
         (at(8, lambda line: line.replace(b"r0001", b"r9999")), ":8: baseline `main` is of run r9999, which is neither"),
         (
@@ -195,7 +208,7 @@ def test_a_cut_or_foreign_line_is_said_and_nothing_is_taken(
         with pytest.raises(LoadgateError, match=said) as caught:
             store.import_(file)
         assert str(file) in str(caught.value)
-        assert contents(store) == ([], [], [])
+        assert contents(store) == ([], [], [], None)
         assert store.add(result())
         assert store.result(store.find("latest")) == result()
 
@@ -216,7 +229,7 @@ def test_a_compressed_file_that_is_cut_is_said(tmp_path: Path, pack: Callable[[b
                 LoadgateError, match=rf"{name}(:\d+:| is no export).*\n  = nothing of the file was taken"
             ):
                 store.import_(tmp_path / name)
-            assert contents(store) == ([], [], [])
+            assert contents(store) == ([], [], [], None)
         (tmp_path / name).write_bytes(whole)
         assert store.import_(tmp_path / name) == ALL
 

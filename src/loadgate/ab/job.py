@@ -22,11 +22,13 @@ from loadgate.ab.plan import AbPlan
 from loadgate.clock import SystemClock
 from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Interrupted, Signals
+from loadgate.judge.calibration import calibrated
 from loadgate.judge.gating import NAMED, decide_gate
 from loadgate.judge.looks import CONFIRMATION, planned_looks
 from loadgate.judge.pairs import Pair, compare_pairs, confirmed
 from loadgate.judge.wording import change_text, listed
 from loadgate.record.ab import AbProgress, AbRecord, PairRecord, encode_ab
+from loadgate.record.calibration import Calibrated, Calibration
 from loadgate.record.comparison import Change, Comparison
 from loadgate.record.environment import Environment, read_environment
 from loadgate.record.file import RecordFile
@@ -44,7 +46,10 @@ FAULTY_SHARE: Final = 0.1
 
 @dataclass(slots=True)
 class Job:
-    """Runs `plan` once. `say` is told how it goes, `watch` where it stands as each pair begins; `file` gets the record."""
+    """Runs `plan` once. `say` is told how it goes, `watch` where it stands as each pair begins; `file` gets the record.
+
+    `chosen`: what a pilot has found before; None: there is to be one. `calibration` is the machine's, if there is one.
+    """
 
     plan: AbPlan
     file: RecordFile
@@ -55,12 +60,15 @@ class Job:
     strict: bool = False
     explain: bool = False
     """Whether to look into both arms where the head is worse."""
+    chosen: Chosen | None = None
+    calibration: Calibration | None = None
+    suspected: frozenset[SeriesName] = frozenset()
+    """What looked worse at a look, whether it was confirmed or not."""
     _unsaved: str = ""
     """Why the record is not on the disk, if it is not."""
     _started: float = field(default_factory=time.time)
     _seed: int = 0
     _environment: Environment | None = None
-    _chosen: Chosen | None = None
     _measured: list[Measured] = field(default_factory=list)
     _fresh: list[Measured] = field(default_factory=list)
     _faulty: list[Measured] = field(default_factory=list)
@@ -69,40 +77,50 @@ class Job:
 
     def run(self) -> AbRecord:
         """The record, judged. Raises LoadgateError where no pair could be measured."""
-        self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
-        self._environment = read_environment(self.env)
         record = run_loop(self._run(), self.plan.script.name)
-        self._save(record, final=True)
         if record.comparison is None:
             raise InvalidRun(f"no pair is evidence: {'; '.join(record.verdict.reasons)}", self._unsaved or None)
         if not self._unsaved:
             return record
         return replace(record, verdict=record.verdict.lacking(self._unsaved))
 
+    async def measure(self, clock: SystemClock, signals: Signals) -> AbRecord:
+        """The record, judged, on a loop that runs already. Raises LoadgateError where nothing was measured."""
+        self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
+        self._environment = read_environment(self.env)
+        try:
+            record = await self._measure(clock, f"loadgate/{__version__}", signals)
+        except asyncio.CancelledError:
+            self._interrupted = True
+        if self._interrupted:
+            if not self._measured:
+                raise Interrupted("interrupted before a pair was measured")
+            record = self._so_far(RunState.INTERRUPTED)
+        self._save(record, final=True)
+        return record
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The pairs that are evidence, fresh ones aside."""
+        return [_pair(one) for one in self._measured]
+
     async def _run(self) -> AbRecord:
         clock = SystemClock()
-        agent = f"loadgate/{__version__}"
         try:
             with Signals(restores=True) as signals:
-                try:
-                    record = await self._measure(clock, agent, signals)
-                except asyncio.CancelledError:
-                    self._interrupted = True
-                if not self._interrupted:
-                    return record
-                if not self._measured:
-                    raise Interrupted("interrupted before a pair was measured")
-                return self._so_far(RunState.INTERRUPTED)
+                return await self.measure(clock, signals)
         finally:
             clock.close()
 
     async def _measure(self, clock: SystemClock, agent: str, signals: Signals) -> AbRecord:
-        chosen = self._chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
+        chosen = self.chosen
+        if chosen is None:
+            chosen = self.chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
         pace = chosen.pace
         self.say(
             f"up to {chosen.pairs} pairs of {'starts' if self.plan.restarts else 'blocks'}, each {pace.warmup:.3g} s warm-up "
-            f"and {pace.length:.3g} s at {pace.rate:.4g}/s, {format_clock(chosen.pairs * self._each)} at most and "
-            f"{format_clock(CONFIRMATION[-1].pairs * self._each)} to confirm; seed {self._seed}"
+            f"and {pace.length:.3g} s at {pace.rate:.4g}/s, {format_clock(chosen.pairs * chosen.took)} at most and "
+            f"{format_clock(CONFIRMATION[-1].pairs * chosen.took)} to confirm; seed {self._seed}"
         )
 
         async def another() -> Measured | None:
@@ -177,6 +195,7 @@ class Job:
         self.say(f"{len(worse)} of them worse: {fewest} to {most} fresh pairs to confirm it")
         self._confirming = True
         lost = {row.series for row in worse}
+        self.suspected = frozenset(lost)
         for look in CONFIRMATION:
             while lost and len(self._fresh) < look.pairs:
                 found = await another()
@@ -191,22 +210,15 @@ class Job:
 
     @property
     def _hopeless(self) -> bool:
-        assert self._chosen is not None
-        return len(self._faulty) >= max(FAULTY, FAULTY_SHARE * self._chosen.pairs)
-
-    @property
-    def _each(self) -> float:
-        """Seconds that a pair takes."""
-        assert self._chosen is not None
-        pace = self._chosen.pace
-        return 2.0 * self._chosen.start + pace.warmup + pace.length + self.plan.capacity
+        assert self.chosen is not None
+        return len(self._faulty) >= max(FAULTY, FAULTY_SHARE * self.chosen.pairs)
 
     def _progress(self) -> AbProgress:
-        assert self._chosen is not None
-        done, most = len(self._measured), self._chosen.pairs
+        assert self.chosen is not None
+        done, most = len(self._measured), self.chosen.pairs
         if self._confirming:
             done, most = len(self._fresh), CONFIRMATION[-1].pairs
-        left = (most - done) * self._each
+        left = (most - done) * self.chosen.took
         comparison = self._compare() if self._measured else None
         return AbProgress(done + 1, most, self._confirming, left, comparison)
 
@@ -216,7 +228,7 @@ class Job:
 
     def _compare(self, alpha: float = 0.0) -> Comparison:
         """Base and head by the pairs so far, of which there is one at least. With an `alpha` of 0 nothing is decided."""
-        comparison = compare_pairs([_pair(one) for one in self._measured], gate=self.plan.gate, alpha=alpha)
+        comparison = compare_pairs(self.pairs, gate=self.plan.gate, alpha=alpha)
         return replace(comparison, notes=tuple(self._notes()))
 
     def _notes(self) -> Iterator[str]:
@@ -232,18 +244,18 @@ class Job:
         return self._record(self._compare() if self._measured else None, state)
 
     def _record(self, comparison: Comparison | None, state: RunState = RunState.COMPLETE) -> AbRecord:
-        assert self._chosen is not None and self._environment is not None
+        assert self.chosen is not None and self._environment is not None
         commits = self.plan.commits
         return AbRecord(
             started=self._started,
             command=self.command,
             environment=self._environment,
             seed=self._seed,
-            rate=self._chosen.pace.rate,
-            length=self._chosen.pace.length,
-            warmup=self._chosen.pace.warmup,
+            rate=self.chosen.pace.rate,
+            length=self.chosen.pace.length,
+            warmup=self.chosen.pace.warmup,
             capacity=self.plan.capacity,
-            most=self._chosen.pairs,
+            most=self.chosen.pairs,
             restarts=self.plan.restarts,
             pairs=tuple(_pair_record(one) for one in (*self._measured, *self._fresh, *self._faulty)),
             confirming=len(self._fresh),
@@ -252,7 +264,13 @@ class Job:
             state=state,
             arms=(self.plan.arms[Arm.BASE].words, self.plan.arms[Arm.HEAD].words),
             commits=None if commits is None else (commits.base, commits.head),
+            calibration=self._known(comparison, self.chosen.pairs),
         )
+
+    def _known(self, comparison: Comparison | None, pairs: int) -> Calibrated | None:
+        if self.calibration is None:
+            return None
+        return calibrated(self.calibration, self.plan.definition, comparison, pairs)
 
     def _verdict(self, comparison: Comparison | None, state: RunState) -> Verdict:
         if state is RunState.RUNNING:

@@ -55,11 +55,15 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How each pair is measured, and how many there are at most. `start` is what starting and stopping one arm takes (s)."""
+    """How each pair is measured, and how many there are at most.
+
+    `start` is what starting and stopping one arm takes, `took` what a pair takes with all that (s).
+    """
 
     pace: Pace
     pairs: int
     start: float
+    took: float
 
 
 async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str], agent: str) -> Chosen:
@@ -92,10 +96,10 @@ def fitted(plan: AbPlan, speed: Speed, start: float) -> Chosen:
     if length is None:
         each = plan.time / (pairs + confirming) - 2.0 * start - warmup - plan.capacity
         length = min(MOST, max(LEAST, each))
+    took = 2.0 * start + warmup + length + plan.capacity
     if plan.pairs is None:
-        took = 2.0 * start + warmup + length + plan.capacity
         pairs = max(FEWEST, min(3 * PAIRS, int(plan.time / took) - confirming))
-    return Chosen(Pace(rate, length, warmup), pairs, start)
+    return Chosen(Pace(rate, length, warmup), pairs, start, took)
 
 
 async def _speed(

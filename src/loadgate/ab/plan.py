@@ -26,7 +26,7 @@ from loadgate.config.start import StartSpec
 from loadgate.config.target import TargetSpec
 from loadgate.errors import ConfigError, LoadgateError, Problem, redact_url
 from loadgate.flags import Flags, check_texts, with_program
-from loadgate.plan import make_plan, placed, working_folder
+from loadgate.plan import definition_of, make_plan, placed, working_folder
 from loadgate.record.redact import redact_words
 from loadgate.script.scenario import Script
 from loadgate.script.source import url_script
@@ -86,6 +86,8 @@ class AbPlan:
     """What they were built from, where that is known."""
     notes: tuple[str, ...] = ()
     """What a reader of the result should know of what is compared. Whole sentences."""
+    definition: str = ""
+    """Digest of what users do and of the profile, whatever the arms."""
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -112,7 +114,7 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
     config = flags.config or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
     project = None if config is None else load_project(config, env)
     said = asked(flags, AbSpec() if project is None else project.gate.ab)
-    script, profile, target, gate = _what(flags, said, project, env)
+    script, profile, target, gate, does = _what(flags, said, project, env)
     if any(load.env != profile.loads[0].env for load in profile.loads):
         raise LoadgateError(
             f"the loads of profile `{profile.name}` differ in `env`, and an A/B test has one load for all",
@@ -144,25 +146,27 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
         pairs=said.pairs,
         capacity=said.capacity,
         refs=refs,
+        definition=definition_of(profile, does),
     )
 
 
 def _what(
     flags: AbFlags, said: AbSpec, project: Project | None, env: Mapping[str, str]
-) -> tuple[Script, Profile, TargetSpec, GateSpec]:
-    """What users do, and what is said of the target beside its place."""
+) -> tuple[Script, Profile, TargetSpec, GateSpec, Mapping[str, object]]:
+    """What users do, what is said of the target beside its place, and what defines the former (`Plan.does`)."""
     if said.request is not None or (flags.what is None and project is None):
         path, method = ("/", "GET") if said.request is None else (said.request.path, said.request.method)
         target = TargetSpec() if project is None else replace(project.target, grpc=None)
         gate = GateSpec() if project is None else project.gate
-        return url_script(path, method=method), profile_from_flags(), target, gate
+        does: Mapping[str, object] = {"method": method, "path": path}
+        return url_script(path, method=method), profile_from_flags(), target, gate, does
     url = None
     if said.base is not None and said.base.url:
         placed(TargetSpec(), url := said.base.url, said.base.name)
     elif project is None or not project.target.place:
         url = _HOST
     plan = make_plan(Flags(what=flags.what, config=None if project is None else project.path, url=url), env)
-    return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate
+    return _played(plan.script, plan.profile), plan.profile, plan.target, plan.gate, plan.does
 
 
 def _sides(said: AbSpec, target: TargetSpec) -> Mapping[Arm, Given]:

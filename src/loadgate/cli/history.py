@@ -115,7 +115,7 @@ def import_(files: tuple[Path, ...], place: str | None, config: Path | None) -> 
 @store_option
 @config_option
 def export(file: Path, place: str | None, config: Path | None) -> None:
-    """Write all runs, baselines and acknowledgements to FILE (.gz or .zst: compressed), to be imported elsewhere."""
+    """Write all that was kept, runs and what belongs to them, to FILE (.gz or .zst: compressed), to be imported elsewhere."""
     with need_store(place, gate_spec(config)) as store:
         count = store.export(file)
     click.echo(f"wrote  {file}: {count:,} runs")

@@ -26,7 +26,7 @@ ALPHA: Final = 0.05
 """One-sided, over all looks and, for the worse, over all cells that gate."""
 POWER: Final = 0.8
 """With which probability the smallest detectable change would have been found."""
-_EFFICIENCY: Final = 3.0 / math.pi
+EFFICIENCY: Final = 3.0 / math.pi
 """Of the signed-rank test against a mean, where noise is normal (Hodges and Lehmann 1956)."""
 _NORMAL: Final = NormalDist()
 
@@ -100,7 +100,7 @@ def _effect(cell: Cell, worse: float, better: float, alpha: float) -> Effect:
 
 
 def _detectable(spread: float, pairs: int, alpha: float) -> float:
-    return _reach(alpha) * spread / math.sqrt(_EFFICIENCY * pairs) if pairs else math.nan
+    return _reach(alpha) * spread / math.sqrt(EFFICIENCY * pairs) if pairs else math.nan
 
 
 def _missing(cell: Cell, estimate: float, spread: float, alpha: float) -> int:
@@ -111,7 +111,7 @@ def _missing(cell: Cell, estimate: float, spread: float, alpha: float) -> int:
     distance = max(cell.margin - estimate, estimate if estimate >= cell.margin else 0.0)
     if not distance:
         return 0
-    return max(1, math.ceil((_reach(alpha) * spread / distance) ** 2 / _EFFICIENCY) - pairs)
+    return max(1, math.ceil((_reach(alpha) * spread / distance) ** 2 / EFFICIENCY) - pairs)
 
 
 def _reach(alpha: float) -> float:

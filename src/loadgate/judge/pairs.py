@@ -45,9 +45,7 @@ def compare_pairs(
             continue
         level, other_level = (median(figure.estimate.value for figure in side) for side in zip(*both, strict=True))
         rows[series] = replace(row, base=level, head=other_level)
-        differences = [_harm(one, other) for one, other in both]
-        margin = _margin(limit, level, row.share)
-        cells[series] = Cell(tuple(one for one in differences if math.isfinite(one)), margin, limit.gating)
+        cells[series] = Cell(_differences(base, head), _margin(limit, level, row.share), limit.gating)
     effects = judge(cells, alpha)
     judged = tuple(_judged(row, effects[series]) if series in effects else row for series, row in rows.items())
     before, after = (_side(name, side) for name, side in zip(names, zip(*pairs, strict=True), strict=True))
@@ -60,9 +58,12 @@ def _side(name: str, results: Sequence[Result]) -> Side:
 
 def confirmed(series: SeriesName, fresh: Sequence[Pair]) -> bool:
     """Whether `fresh` pairs alone say that the figure `series` is worse."""
-    base, head = _aligned(fresh).get(series, ([], []))
-    differences = [_harm(one, other) for one, other in zip(base, head, strict=True) if one and other]
-    return confirms([one for one in differences if math.isfinite(one)])
+    return confirms(differences(fresh).get(series, ()))
+
+
+def differences(pairs: Sequence[Pair]) -> dict[SeriesName, tuple[float, ...]]:
+    """Of each figure one difference a pair that has one, positive for the worse."""
+    return {series: _differences(base, head) for series, (base, head) in _aligned(pairs).items()}
 
 
 Column = list[Figure | None]
@@ -74,6 +75,11 @@ def _aligned(pairs: Sequence[Pair]) -> dict[SeriesName, tuple[Column, Column]]:
     names = dict.fromkeys(series for side in sides for start in side for series in start)
     base, head = sides
     return {series: ([start.get(series) for start in base], [start.get(series) for start in head]) for series in names}
+
+
+def _differences(base: Column, head: Column) -> tuple[float, ...]:
+    found = [_harm(one, other) for one, other in zip(base, head, strict=True) if one is not None and other is not None]
+    return tuple(one for one in found if math.isfinite(one))
 
 
 def _by_series(result: Result) -> dict[SeriesName, Figure]:
@@ -121,11 +127,17 @@ def _harm(base: Figure, head: Figure) -> float:
     return sign * math.log(after / before)
 
 
-def _margin(limit: Limit, base: float, share: bool) -> float:
-    """The margin on the scale of the differences."""
+def relative_margin(limit: Limit, base: float, *, share: bool) -> float:
+    """From which change on a figure that is `base` matters: relative, of a share in points."""
     if share:
         return max(limit.change, limit.floor)
-    return math.log1p(max(limit.change, limit.floor / base if base > 0.0 else 0.0))
+    return max(limit.change, limit.floor / base if base > 0.0 else 0.0)
+
+
+def _margin(limit: Limit, base: float, share: bool) -> float:
+    """The margin on the scale of the differences."""
+    margin = relative_margin(limit, base, share=share)
+    return margin if share else math.log1p(margin)
 
 
 def _judged(row: Row, effect: Effect) -> Row:

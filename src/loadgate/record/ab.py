@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from loadgate.record.calibration import Calibrated, calibrated_form
 from loadgate.record.comparison import Comparison
 from loadgate.record.comparison_json import comparison_form, known
 from loadgate.record.environment import Environment
@@ -64,6 +65,8 @@ class AbRecord:
     """What made the head worse; None where it is not, or nobody asked."""
     commits: tuple[str, str] | None = None
     """Full names of those that base and head were built from, where that is known."""
+    calibration: Calibrated | None = None
+    """What is known of the machine; None: it was never calibrated."""
 
     @property
     def evidence(self) -> int:
@@ -80,7 +83,8 @@ class AbProgress:
     """Where a test stands when a pair begins: number `pair` of up to `most`; where `confirming`, of the fresh ones.
 
     `left` is how long it takes at most from here on (s), without what there is to confirm. `comparison` is of the pairs so far,
-    with nothing decided; None before the first. `explaining`: all is decided, and it is the pair that is looked into.
+    with nothing decided; None before the first. `explaining`: all is decided, and it is the pair that is looked into. `title` is
+    what it is a test of.
     """
 
     pair: int
@@ -89,6 +93,7 @@ class AbProgress:
     left: float
     comparison: Comparison | None
     explaining: bool = False
+    title: str = "ab"
 
 
 def encode_ab(record: AbRecord) -> bytes:
@@ -122,6 +127,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "reasons": list(verdict.reasons),
         "comparison": None if record.comparison is None else comparison_form(record.comparison),
         "explained": None if record.explained is None else explained_form(record.explained),
+        "calibration": calibrated_form(record.calibration),
         "pairs": [_pair_form(pair) for pair in record.pairs],
     }
 

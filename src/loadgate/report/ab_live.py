@@ -19,7 +19,7 @@ def ab_line(progress: AbProgress, width: int) -> Line:
     """
     pair = f"fresh pair {progress.pair} of {progress.most}, to confirm" if progress.confirming else ""
     pair = "a pair under a profiler" if progress.explaining else pair
-    line = [("ab", Ink.BOLD), (_GAP + (pair or f"pair {progress.pair} of up to {progress.most}"), Ink.PLAIN)]
+    line = [(progress.title, Ink.BOLD), (_GAP + (pair or f"pair {progress.pair} of up to {progress.most}"), Ink.PLAIN)]
     line.append((f"{_GAP}{format_clock(math.ceil(progress.left))} left", Ink.FAINT))
     free = width - sum(cells(text) for text, _ in line)
     for text in [] if progress.comparison is None else _standing(progress.comparison):

@@ -7,6 +7,7 @@
 * `baselines`: names of runs. Their runs cannot be deleted.
 * `acknowledgements`: change points somebody looked at, known by the names of what changed and by the first run after it, so
   that they outlast that run and travel to other stores.
+* `calibrations`: what one build against itself showed of a machine, `record` as zstd.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Final
 from loadgate.errors import LoadgateError
 from loadgate.store.database import Database, Transaction
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
-MIGRATIONS: Final[dict[int, Callable[[Transaction, Mapping[str, str]], None]]] = {}
-"""From a schema to the next; the words are those of the engine."""
+_CALIBRATIONS: Final = (
+    "CREATE TABLE calibrations (id {text} PRIMARY KEY, machine {text} NOT NULL, definition {text} NOT NULL,"
+    " name {text} NOT NULL, created {real} NOT NULL, record {blob} NOT NULL)"
+)
 
 _TABLES: Final = (
     "CREATE TABLE meta (schema {number} NOT NULL)",
@@ -37,7 +40,16 @@ _TABLES: Final = (
     "CREATE TABLE acknowledgements (tool {text} NOT NULL, name {text} NOT NULL, step {text} NOT NULL, metric {text} NOT NULL,"
     " statistic {text} NOT NULL, run {text} NOT NULL, code {text} NOT NULL, reason {text} NOT NULL, author {text} NOT NULL,"
     " created {real} NOT NULL, expires {real}, UNIQUE (tool, name, step, metric, statistic, run))",
+    _CALIBRATIONS,
 )
+
+
+def _with_calibrations(transaction: Transaction, words: Mapping[str, str]) -> None:
+    transaction.change(_CALIBRATIONS.format_map(words))
+
+
+MIGRATIONS: Final[dict[int, Callable[[Transaction, Mapping[str, str]], None]]] = {1: _with_calibrations}
+"""From a schema to the next; the words are those of the engine."""
 
 
 def prepare(database: Database, *, create: bool) -> None:

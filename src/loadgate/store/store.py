@@ -1,4 +1,4 @@
-"""Everything that was measured so far: runs, baselines, acknowledged changes. A file, or a PostgreSQL database."""
+"""Everything measured so far: runs, baselines, acknowledged changes, calibrations. A file, or a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 import numpy as np
 
 from loadgate.errors import LoadgateError
+from loadgate.record.calibration import Calibration
 from loadgate.record.result import Result, SeriesName
-from loadgate.store import acknowledgement, rows, transfer
+from loadgate.store import acknowledgement, calibrations, rows, transfer
 from loadgate.store.acknowledgement import Acknowledgement
 from loadgate.store.baseline import Baseline, StoredBaseline, check_baseline
 from loadgate.store.compressed import compress, expand
@@ -222,6 +223,16 @@ class Store:
         where = " AND ".join(f"{column} = ?" for column in acknowledgement.KEY)
         sql = f"DELETE FROM acknowledgements WHERE {where}"
         return self._write(lambda transaction: transaction.change(sql, change.key)) == 1
+
+    # -- calibrations of machines
+
+    def add_calibration(self, calibration: Calibration) -> bool:
+        """Keep it beside those there are; False where it is there already."""
+        return self._write(lambda transaction: calibrations.insert(transaction, calibration))
+
+    def calibration(self, machine: str, definition: str) -> Calibration | None:
+        """The newest of `machine` in which the same was asked, else the newest; None where it was never calibrated."""
+        return self._database.read(lambda t: calibrations.newest(t, machine, definition, self.place))
 
     # -- plain files
 

@@ -1,8 +1,8 @@
 """A store in a plain file: JSON Lines, to be carried by a CI cache, an artifact or a branch.
 
-The first line says how many runs, baselines and acknowledgements follow, one a line, in this order. By its name the file is
-compressed, .gz or .zst; by its contents it is read. Merging goes by id: what is there already stays as it is. A line that is
-cut or foreign is an error with its number, and then nothing is taken of the whole file.
+The first line says how many runs, baselines, acknowledgements and calibrations follow, one a line, in this order. By its name
+the file is compressed, .gz or .zst; by its contents it is read. Merging goes by id: what is there already stays as it is. A
+line that is cut or foreign is an error with its number, and then nothing is taken of the whole file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import msgspec
 import zstandard
 
 from loadgate.errors import LoadgateError
+from loadgate.record.calibration import decode_calibration
 from loadgate.record.file import write_atomically
-from loadgate.store import acknowledgement, rows
+from loadgate.store import acknowledgement, calibrations, rows
 from loadgate.store.acknowledgement import Acknowledgement
 from loadgate.store.baseline import StoredBaseline, check_name
 from loadgate.store.compressed import from_text, to_text
@@ -40,8 +41,8 @@ from loadgate.store.forms import (
 from loadgate.store.selection import COLUMNS, run_of
 from loadgate.store.series import SeriesNumbers
 
-SCHEMA: Final = 1
-"""Of the file. Keys may be added within one; later ones read all earlier."""
+SCHEMA: Final = 2
+"""Of the file. Keys may be added within one; later ones read all earlier. Since 2 there are calibrations."""
 
 _AT_ONCE: Final = 100
 """Runs that are in memory at a time."""
@@ -58,13 +59,18 @@ class Imported:
     baselines: int
     acknowledgements: int
     kept: tuple[str, ...]
+    calibrations: int = 0
 
     def __str__(self) -> str:
         there = f", {self.known:,} there already" if self.known else ""
         said = f"{self.baselines:,} baselines, {self.acknowledgements:,} acknowledgements"
+        said += f", {self.calibrations:,} calibrations" if self.calibrations else ""
         text = f"history; {self.added:,} runs added{there}, {said}"
         kept = ", ".join(self.kept)
         return f"{text}; other runs are called {kept} here, and stay so" if kept else text
+
+
+_NO_CALIBRATION: Final = msgspec.Raw(b"")
 
 
 class _Head(msgspec.Struct):
@@ -72,12 +78,14 @@ class _Head(msgspec.Struct):
     runs: int
     baselines: int
     acknowledgements: int
+    calibrations: int = 0
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
     run: RunForm | None = None
     baseline: BaselineForm | None = None
     acknowledgement: AcknowledgementForm | None = None
+    calibration: msgspec.Raw = _NO_CALIBRATION
 
 
 # -- out
@@ -87,7 +95,7 @@ def export(transaction: Transaction, path: Path, numbers: SeriesNumbers) -> int:
     """Write everything to `path`; how many runs."""
     counts = [
         int(transaction.rows(f"SELECT count(*) FROM {table}")[0][0])
-        for table in ("runs", "baselines", "acknowledgements")
+        for table in ("runs", "baselines", "acknowledgements", "calibrations")
     ]
     lines = (msgspec.json.encode(line) + b"\n" for line in _lines(transaction, numbers, _Head(SCHEMA, *counts)))
     write_atomically(path, _packed(path, lines))
@@ -112,6 +120,8 @@ def _lines(transaction: Transaction, numbers: SeriesNumbers, head: _Head) -> Ite
         yield _Line(baseline=BaselineForm(name, safe_text(id), created, safe_text(reason), bool(forced)))
     for each in acknowledgements(transaction):
         yield _Line(acknowledgement=acknowledgement_form(each))
+    for record in calibrations.records(transaction):
+        yield _Line(calibration=msgspec.Raw(record))
 
 
 def _packed(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -147,7 +157,7 @@ def import_(transaction: Transaction, path: Path, numbers: SeriesNumbers) -> Imp
         with _open(path) as file:
             for line in file:
                 reader.take(line)
-    except (EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise LoadgateError(f"{path}:{reader.line + 1}: cut short, or damaged: {error}", _NOTHING) from None
     except OSError as error:
         raise LoadgateError(f"cannot read {path}: {error.strerror or error}", _NOTHING) from None
@@ -164,8 +174,8 @@ class _Reader:
         self._head: _Head | None = None
         self._decoder = msgspec.json.Decoder(_Line)
         self._now = time.time()
-        self._seen = [0, 0, 0]
-        self._taken = [0, 0, 0]
+        self._seen = [0, 0, 0, 0]
+        self._taken = [0, 0, 0, 0]
         self._kept: list[str] = []
         self.line = 0
 
@@ -186,15 +196,13 @@ class _Reader:
             raise LoadgateError(
                 f"{self._path} is no export of a store: it is empty, or was cut in its first line", _NOTHING
             )
-        told = [self._head.runs, self._head.baselines, self._head.acknowledgements]
+        head = self._head
+        told = [head.runs, head.baselines, head.acknowledgements, head.calibrations]
         if self._seen != told:
-            raise self._bad(
-                "the file ends after {} runs, {} baselines and {} acknowledgements of {}, {} and {}".format(
-                    *self._seen, *told
-                )
-            )
-        added = self._taken[0]
-        return Imported(added, self._seen[0] - added, self._taken[1], self._taken[2], tuple(self._kept))
+            kinds = "{} runs, {} baselines, {} acknowledgements and {} calibrations".format(*self._seen)
+            raise self._bad(f"the file ends after {kinds} of {', '.join(map(str, told))}")
+        added, baselines, said, calibrated = self._taken
+        return Imported(added, self._seen[0] - added, baselines, said, tuple(self._kept), calibrated)
 
     def _begin(self, line: bytes) -> _Head:
         head = msgspec.json.decode(line, type=_Head)
@@ -213,8 +221,10 @@ class _Reader:
             self._count(1, self._baseline(line.baseline))
         elif line.acknowledgement is not None:
             self._count(2, self._acknowledgement(line.acknowledgement))
+        elif line.calibration != _NO_CALIBRATION:
+            self._count(3, self._calibration(line.calibration))
         else:
-            raise ValueError("neither a run, nor a baseline, nor an acknowledgement")
+            raise ValueError("neither a run, nor a baseline, nor an acknowledgement, nor a calibration")
 
     def _count(self, what: int, taken: bool) -> None:
         self._seen[what] += 1
@@ -246,6 +256,11 @@ class _Reader:
     def _acknowledgement(self, form: AcknowledgementForm) -> bool:
         row = acknowledgement.row_of(acknowledgement_of(form))
         return self._transaction.insert("acknowledgements", acknowledgement.COLUMNS, [row]) == 1
+
+    def _calibration(self, record: msgspec.Raw) -> bool:
+        calibration = decode_calibration(bytes(record))
+        check_time("started", calibration.started)
+        return calibrations.insert(self._transaction, calibration)
 
     def _bad(self, what: str) -> LoadgateError:
         return LoadgateError(f"{self._path}:{self.line}: {what}", _NOTHING)
