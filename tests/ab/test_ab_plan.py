@@ -195,3 +195,12 @@ async def ask(user):
     with pytest.raises(LoadgateError) as caught:
         plan(what="load.py")
     assert "differ in `env`, and an A/B test has one load for all" in str(caught.value)
+
+
+def test_its_definition_is_what_is_asked_and_not_of_whom(here: Path) -> None:
+    (here / "loadgate.yml").write_text(PROJECT)
+    asked = plan("app {port}", "new {port}", what="steady")
+    assert plan("other {port}", "newer {port}", what="steady", rate="10/s").definition == asked.definition
+    assert plan("app {port}", "new {port}", request="/a").definition != asked.definition
+    assert plan(request="/a").definition == plan("other {port}", request="/a").definition
+    assert plan(request="/a").definition != plan(request="/b").definition

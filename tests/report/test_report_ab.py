@@ -161,6 +161,11 @@ def test_the_line_while_it_runs_has_whole_figures_as_many_as_fit(width: int) -> 
     assert cells(text) <= max(width, 36)
 
 
+def test_the_line_says_which_of_many_tests_it_is() -> None:
+    text = "".join(part for part, _ in ab_line(AbProgress(2, 8, False, 9.0, None, title="job 3 of 20"), 100))
+    assert text == "job 3 of 20  pair 2 of up to 8  00:09 left"
+
+
 def test_the_line_says_when_it_is_about_confirming() -> None:
     text = "".join(part for part, _ in ab_line(AbProgress(2, 5, True, 9.0, None), 100))
     assert text == "ab  fresh pair 2 of 5, to confirm  00:09 left"

@@ -99,8 +99,8 @@ class Calibrating:
         each = chosen.pairs * chosen.took
         self.say(
             f"{self.jobs} jobs of up to {chosen.pairs} pairs, each {pace.warmup:.3g} s warm-up and {pace.length:.3g} s at "
-            f"{pace.rate:.4g}/s, {format_clock(self.jobs * each)} at most and {format_clock(CONFIRMATION[-1].pairs * chosen.took)} "
-            f"more for each in which something is to be confirmed; seed {self._seed}"
+            f"{pace.rate:.4g}/s, {format_clock(self.jobs * each)} at most and "
+            f"{format_clock(CONFIRMATION[-1].pairs * chosen.took)} more for each that confirms something; seed {self._seed}"
         )
         for number in range(1, self.jobs + 1):
             if len(self._records) >= FAULTY and not self._evidence:

@@ -171,7 +171,7 @@ class Job:
             return record
         self._save(record)
         self.say("a last pair is looked into by a profiler, to see what made it worse")
-        left = self._each - pace.length + sampled_for(pace)
+        left = chosen.took - pace.length + sampled_for(pace)
         self.watch(AbProgress(1, 1, False, left, record.comparison, explaining=True))
         explained = await explain(
             self.plan,

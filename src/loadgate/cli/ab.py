@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from loadgate.cli.ab_options import output_options, plan_options
+from loadgate.cli.places import existing_store, store_option
 from loadgate.errors import LoadgateError
 
 if TYPE_CHECKING:
+    from loadgate.ab.plan import AbPlan
     from loadgate.record.ab import AbRecord
+    from loadgate.record.calibration import Calibration
 
 
 @click.command()
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--markdown", type=Path, metavar="FILE", help="Write the result for a comment on a pull request.")
 @output_options("ab.json")
+@store_option
 def ab(
     what: str | None,
     base: str | None,
@@ -63,6 +68,7 @@ def ab(
     markdown: Path | None,
     quiet: bool,
     form: str,
+    place: str | None,
 ) -> int:
     """Say whether HEAD is worse than BASE, on this one machine, and how sure that is.
 
@@ -108,6 +114,7 @@ def ab(
         file = RecordFile(home / out, NAME)
         with built(plan, out=home / out, env=os.environ, say=view.say) as ready_plan:
             job = Job(ready_plan, file, os.environ, recorded_command(), view.say, view.watch, strict, explain)
+            job.calibration = _calibration(plan, place, view.say)
             record = job.run()
     finally:
         view.close()
@@ -115,6 +122,22 @@ def ab(
         record = _written(record, home / markdown)
     _print(record, form, every=every, quiet=quiet)
     return record.exit_code
+
+
+def _calibration(plan: AbPlan, place: str | None, say: Callable[[str], None]) -> Calibration | None:
+    """What is known of this machine. A history that cannot be read costs a line and not the test: no verdict rests on it."""
+    from loadgate.record.environment import read_environment
+    from loadgate.record.figures import machine_of
+
+    try:
+        store = existing_store(place, plan.gate)
+        if store is None:
+            return None
+        with store:
+            return store.calibration(machine_of(read_environment(os.environ)), plan.definition)
+    except LoadgateError as error:
+        say(f"no calibration is known: {error.message}")
+        return None
 
 
 def _written(record: AbRecord, path: Path) -> AbRecord:

@@ -14,6 +14,7 @@ from loadgate._version import __version__
 from loadgate.cli.ab import ab
 from loadgate.cli.baseline import baseline
 from loadgate.cli.bench import bench
+from loadgate.cli.calibrate import calibrate
 from loadgate.cli.check import check
 from loadgate.cli.compare import compare
 from loadgate.cli.history import history
@@ -54,7 +55,7 @@ def app() -> None:
     """Load a service, measure it honestly, and say with an exit code whether it holds its limits."""
 
 
-for command in (run, ab, bench, serve, compare, baseline, history, check, report):
+for command in (run, ab, calibrate, bench, serve, compare, baseline, history, check, report):
     app.add_command(command)
 
 

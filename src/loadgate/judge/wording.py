@@ -123,6 +123,13 @@ def margin_text(row: Row) -> str:
     return f"{limit.change * 100.0:g} %"
 
 
+def alarms_text(alarms: int, jobs: int, low: float, high: float) -> str:
+    """How often a test of one build failed it: "0 false alarms in 20 jobs of one build (95 %: at most 16.8 %)"."""
+    within = f"{format_share(low)} to {format_share(high)}" if low > 0.0 else f"at most {format_share(high)}"
+    told = f"{alarms} false alarm{'' if alarms == 1 else 's'} in {jobs} job{'' if jobs == 1 else 's'}"
+    return f"{told} of one build (95 %: {within})"
+
+
 def listed(names: Sequence[str], most: int) -> str:
     """The first `most` names, and how many more there are."""
     shown = ", ".join(names[:most])

@@ -83,8 +83,8 @@ class AbProgress:
     """Where a test stands when a pair begins: number `pair` of up to `most`; where `confirming`, of the fresh ones.
 
     `left` is how long it takes at most from here on (s), without what there is to confirm. `comparison` is of the pairs so far,
-    with nothing decided; None before the first. `explaining`: all is decided, and it is the pair that is looked into. `title` is
-    what it is a test of.
+    with nothing decided; None before the first. `explaining`: all is decided, and it is the pair that is looked into.
+    `title` is what it is a test of.
     """
 
     pair: int

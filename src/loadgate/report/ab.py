@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Final
 
-from loadgate.judge.wording import margin_text
+from loadgate.judge.wording import alarms_text, margin_text
 from loadgate.record.ab import AbRecord
 from loadgate.record.comparison import Change, Comparison, Row
 from loadgate.record.explained import Explained
@@ -36,6 +37,9 @@ class AbPage:
     ending: ComparisonEnding
     needed: str
     explained: Explained | None
+    calibration: tuple[str, ...]
+    """Whether the machine was calibrated, and what came of it: sentences, the first about how often a test is wrong."""
+    calibrated: bool
 
 
 def ab_page(record: AbRecord) -> AbPage:
@@ -55,6 +59,8 @@ def ab_page(record: AbRecord) -> AbPage:
         ending=_ending(record, comparison, needed),
         needed=needed,
         explained=record.explained,
+        calibration=tuple(_calibration(record)),
+        calibrated=record.calibration is not None,
     )
 
 
@@ -63,7 +69,9 @@ def ab_lines(page: AbPage, width: int, *, every: bool = False) -> list[Line]:
     room = width - _LABEL
     lines = labelled("ab", flow([*page.basis, page.machine], room), Ink.PLAIN)
     for name, command in page.arms:
-        lines += labelled(name, _fitted(command, room), Ink.PLAIN)
+        lines += labelled(name, fitted_command(command, room), Ink.PLAIN)
+    for sentence in page.calibration:
+        lines += labelled("", wrap(sentence, room), Ink.PLAIN if page.calibrated else Ink.FAINT)
     blank: list[Line] = [[("", Ink.PLAIN)]]
     lines += blank
     if every:
@@ -120,6 +128,16 @@ def _basis(record: AbRecord) -> list[str]:
     return [*pieces, f"{format_rate(record.rate)} over both", f"seed {record.seed}"]
 
 
+def _calibration(record: AbRecord) -> list[str]:
+    known = record.calibration
+    if known is None:
+        return ["not calibrated on this machine: loadgate calibrate"]
+    when = time.strftime("%Y-%m-%d", time.gmtime(known.when))
+    other = "" if known.same_definition else ", where something else was asked"
+    alarms = alarms_text(known.alarms, known.jobs, known.low, known.high)
+    return [f"calibrated {when} on this machine{other}: {alarms}", *known.notes]
+
+
 def _ending(record: AbRecord, comparison: Comparison, needed: str) -> ComparisonEnding:
     verdict = record.verdict
     reasons = [*verdict.reasons]
@@ -152,8 +170,8 @@ def _needed(record: AbRecord, comparison: Comparison) -> str:
     return f"--pairs {pairs} --length {math.ceil(record.length * 10.0) / 10.0:g}s{capacity}"
 
 
-def _fitted(command: str, room: int) -> list[str]:
-    """A command in at most two rows: first its long paths lose their folders, then its middle goes."""
+def fitted_command(command: str, room: int) -> list[str]:
+    """`command` in at most two rows: first its long paths lose their folders, then its middle goes."""
     command = clean(command)
     if cells(command) > room:
         command = " ".join(map(_without_folders, command.split(" ")))

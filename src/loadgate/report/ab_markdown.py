@@ -39,7 +39,8 @@ def ab_markdown(record: AbRecord, page: AbPage) -> str:
     parts.append(_table(page.shown[-SHOWN:]))
     if page.explained is not None:
         parts.append(_explained(page.explained))
-    parts.append(f"{_text('; '.join(page.basis))}.  \n{_text(page.machine)}")
+    below = (f"{_text('; '.join(page.basis))}.", *(_text(text) for text in (page.machine, *page.calibration)))
+    parts.append("  \n".join(below))
     if left_out := left_out_text(page):
         rows = (*page.shown[:-SHOWN], *page.hidden)
         more = f"\n\n{len(rows) - MOST} more are in `ab.json`." if len(rows) > MOST else ""
