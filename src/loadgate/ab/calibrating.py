@@ -84,7 +84,7 @@ class Calibrating:
     async def _run(self) -> None:
         clock = SystemClock()
         try:
-            with Signals() as signals:
+            with Signals(restores=True) as signals:
                 try:
                     await self._measure(clock, signals)
                 except (asyncio.CancelledError, Interrupted):
