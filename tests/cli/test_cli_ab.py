@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +14,42 @@ from tests.support.processes import with_word
 
 SERVICE = Path(__file__).parent.parent / "support" / "service.py"
 SHORT = ("--pairs", "8", "--length", "300ms", "--warmup", "100ms", "--rate", "300")
+
+
+WIDE = 'gate: {limits: {"*": 100%}}'
+"""Limits that a busy machine keeps to."""
+IMPATIENT = """
+target: {url: "http://127.0.0.1:1", start: {command: x}, ready: {path: /, within: 3s}}
+scenarios: {main: {steps: [{get: /}]}}
+profiles: {quick: {vus: 1, duration: 1s}}
+"""
+BUSY = """
+import socket, sys
+try:
+    socket.create_server(("127.0.0.1", int(sys.argv[1])))
+except OSError:
+    sys.exit(f"port {sys.argv[1]} is taken")
+"""
+SERVE = f"{sys.executable} -m loadgate serve"
+PROTOCOLS = {
+    "websocket": (
+        "--http-port {port} --ws-port 0",
+        "url: http://127.0.0.1",
+        '{ws: /ws, name: talk, steps: [{ask: hello, name: hello, expect: {text: "echo: hello"}}]}',
+    ),
+    "graphql": (
+        "--http-port {port} --graphql-port 0",
+        "url: http://127.0.0.1, graphql: {schema: introspect}",
+        '{graphql: "{ users(limit: 3) { id } }", expect: {errors: none}}',
+    ),
+    "grpc": (
+        "--http-port 0 --grpc-port {port}",
+        "grpc: 127.0.0.1:50051",
+        "{grpc: mockforge.greeter.Greeter/SayHello, message: {name: Ada}, expect: {status: OK}}",
+    ),
+}
+"""What `serve` is told, the target, and the step that users do."""
+FIGURES = {"websocket": "ws_message", "graphql": "graphql_req", "grpc": "grpc_req"}
 
 
 def arm(mark: Path, options: str = "") -> str:
@@ -46,6 +83,66 @@ def test_a_head_that_fails_every_request_is_worse(tmp_path: Path) -> None:
     assert '"fail"' in done.out
     record = read_json(tmp_path / "loadgate-out" / "ab.json")
     assert (record["state"], record["verdict"], len(record["pairs"])) == ("complete", "fail", 8 + record["confirming"])
+
+
+@pytest.mark.slow
+def test_a_head_that_waits_2_ms_longer_fails_by_name(tmp_path: Path) -> None:
+    done = ab(tmp_path, "--reply-after 0.002")
+    assert done.code == 1, done.out + done.err
+    assert "http_req_duration p50 is worse than base" in done.out
+    assert "confirmed by" in done.out
+
+
+@pytest.mark.slow
+def test_two_of_a_kind_pass_and_it_is_said_what_is_ruled_out(tmp_path: Path) -> None:
+    (tmp_path / "loadgate.yml").write_text(WIDE)
+    done = ab(tmp_path, "", "--request", "/", "--strict")
+    assert done.code == 0, done.out + done.err
+    assert done.last.startswith("PASS  no figure is worse by its limit, 95 % sure"), done.out
+    said = " ".join(done.out.split())
+    assert "ruled out, for the worse, is a change of so much or more in" in said
+    assert "http_req_duration p50 100 %" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_other_protocols_are_compared_too(tmp_path: Path, protocol: str) -> None:
+    options, target, step = PROTOCOLS[protocol]
+    (tmp_path / "loadgate.yml").write_text(
+        f"target: {{{target}}}\nscenarios: {{main: {{steps: [{step}]}}}}\nprofiles: {{quick: {{vus: 1, duration: 1s}}}}\n"
+    )
+    mark = str(id(tmp_path))  # of its processes
+    head = f"{SERVE} {options} --seed {mark}"
+    base = f"{head} --latency {protocol}=fixed:20ms"
+    done = loadgate("ab", "quick", "--base", base, "--head", head, *SHORT, "--rate", "50", cwd=tmp_path)
+    assert not with_word(mark), "a program is left"
+    assert done.code == 0, done.out + done.err
+    rows = {row["series"]: row for row in read_json(tmp_path / "loadgate-out" / "ab.json")["comparison"]["rows"]}
+    figure = FIGURES[protocol]
+    assert rows[f"{figure}_duration p50"]["word"] == "better"
+    assert rows[f"{figure}_duration p50"]["base"] == pytest.approx(20.0, rel=0.5)
+    assert [rows[f"{figure}_failed share"][side] for side in ("base", "head")] == [0.0, 0.0]
+
+
+@pytest.mark.slow
+def test_a_head_that_never_gets_ready(tmp_path: Path) -> None:
+    (tmp_path / "loadgate.yml").write_text(IMPATIENT)
+    done = ab(tmp_path, "--never", "quick")
+    assert done.code == 3, done.out + done.err
+    assert "head: the target was not ready within 3 s of its start: GET http://127.0.0.1:" in done.err
+
+
+@pytest.mark.slow
+def test_a_head_that_takes_a_port_which_another_program_has(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(BUSY)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        head = f"{sys.executable} app.py {port} --label {{port}} {tmp_path}"
+        done = loadgate("ab", "--base", arm(tmp_path), "--head", head, *SHORT, cwd=tmp_path)
+    assert done.code == 3, done.out + done.err
+    assert "head: the target ended before it was ready: exit code 1" in done.err
+    assert f"port {port} is taken" in done.err
+    assert not with_word(str(tmp_path)), "a program is left"
 
 
 @pytest.mark.slow
