@@ -114,7 +114,9 @@ def test_other_protocols_are_compared_too(tmp_path: Path, protocol: str) -> None
     mark = str(id(tmp_path))  # of its processes
     head = f"{SERVE} {options} --seed {mark}"
     base = f"{head} --latency {protocol}=fixed:20ms"
-    done = loadgate("ab", "quick", "--base", base, "--head", head, *SHORT, "--rate", "50", cwd=tmp_path)
+    done = loadgate(
+        "ab", "quick", "--base", base, "--head", head, *SHORT, "--length", "600ms", "--rate", "50", cwd=tmp_path
+    )
     assert not with_word(mark), "a program is left"
     assert done.code == 0, done.out + done.err
     rows = {row["series"]: row for row in read_json(tmp_path / "loadgate-out" / "ab.json")["comparison"]["rows"]}
