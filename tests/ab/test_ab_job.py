@@ -20,8 +20,8 @@ def test_pairs_that_are_no_evidence_are_let_pass_up_to_a_tenth_of_all(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     plan = make_ab_plan(AbFlags(base="app {port}", head="app {port}"), {})
-    job = Job(plan, RecordFile(tmp_path, NAME), {}, "loadgate ab", say=lambda said: None)
-    job._chosen = Chosen(Pace(100.0, 1.0, 0.0), pairs, 0.1)
+    chosen = Chosen(Pace(100.0, 1.0, 0.0), pairs, 0.1, 1.2)
+    job = Job(plan, RecordFile(tmp_path, NAME), {}, "loadgate ab", say=lambda said: None, chosen=chosen)
     one = Measured(1, pair_order(1, 1), {}, dict.fromkeys(ARMS, 0), ("the generator was late",))
     job._faulty = [one] * let_pass
     assert not job._hopeless

@@ -7,6 +7,7 @@ import pytest
 from loadgate.config.gate import GateSpec, Limit, usual
 from loadgate.config.project import parse_project
 from loadgate.errors import ConfigError
+from loadgate.measure.protocols import HTTP, PROTOCOLS, Protocol
 
 
 def read(text: str) -> GateSpec:
@@ -68,3 +69,13 @@ def test_what_is_wrong_is_said_with_its_place(text: str, says: str) -> None:
         read(text)
     assert says in str(caught.value)
     assert "loadgate.yml:1:" in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_the_same_is_usual_for_every_protocol(protocol: Protocol) -> None:
+    for statistic in ("p50", "p95", "p99"):
+        for ours, of_http in ((protocol.service, HTTP.service), (protocol.latency, HTTP.latency)):
+            assert usual("", ours, statistic, "ms") == usual("", of_http, statistic, "ms"), (ours, statistic)
+    for step in ("", "GET /"):
+        assert usual(step, protocol.count, "rate", "1/s") == usual(step, HTTP.count, "rate", "1/s")
+        assert usual(step, protocol.failed, "share", "share") == usual(step, HTTP.failed, "share", "share")

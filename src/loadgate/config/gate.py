@@ -25,6 +25,9 @@ MOST_CONFIRMED: Final = 20
 _FAILURES: Final = ("_failed", "error_rate", "errors", "failures")
 """How shares of what went wrong are called."""
 
+_COUNTS: Final = ("http_reqs", "grpc_reqs", "graphql_reqs", "ws_messages")
+"""How exchanges are counted, by protocol."""
+
 _MEMORY_FLOOR: Final = 1e6
 _START_FLOOR: Final = 5.0
 """Milliseconds: less, and the system's scheduler is measured."""
@@ -175,10 +178,10 @@ def usual(step: str, metric: str, statistic: str, unit: str) -> Limit:
         return _BY_METRIC[metric]
     if unit == "share":
         return Limit(0.005, gating=metric == "checks" or metric.endswith(_FAILURES) or not statistic)
-    if metric == "http_reqs":
+    if metric in _COUNTS:
         return Limit(0.05, gating=not step)
-    if "_req_" in metric:
-        floor, of_service = 0.1 / TIMES.get(unit, 1.0), metric.endswith("_req_duration")
+    if "_req_" in metric or metric.startswith("ws_message_"):
+        floor, of_service = 0.1 / TIMES.get(unit, 1.0), metric.endswith("_duration")
         if statistic in ("p50", "avg"):
             return Limit(0.05, floor, gating=of_service and statistic == "p50")
         return Limit(0.10 if statistic == "p95" else 0.15, floor, gating=of_service and statistic == "p95")
