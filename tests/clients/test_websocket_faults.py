@@ -215,6 +215,19 @@ def test_bytes_of_what_is_refused_were_received_too(data: bytes, kind: ErrorKind
     with_peer(main, answering(data))
 
 
+def test_bytes_of_what_was_whole_are_counted_once() -> None:
+    data = frame(1, bytes(200)) + frame(1, b"ab", fin=False) + frame(9) + frame(0, b"c") + frame(8, b"\x03\xe8")
+
+    async def main(here: WsTalk, server: RawWs) -> None:
+        async with here.user().connect(server.url) as ws:
+            opened = here.total("data_received")
+            assert (await ws.ask("hello")).ok
+            assert (await ws.receive()).text == "abc"
+        assert here.total("data_received") - opened == len(data)
+
+    with_peer(main, answering(data))
+
+
 def test_bytes_of_a_message_that_is_cut_short_were_received_too() -> None:
     async def main(here: WsTalk, server: RawWs) -> None:
         async with here.user().connect(server.url) as ws:
