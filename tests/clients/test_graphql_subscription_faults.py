@@ -204,6 +204,21 @@ def test_pings_are_answered_with_their_payload() -> None:
     with_peer(main, serve)
 
 
+def test_a_server_that_pings_on_and_on_and_reads_nothing_is_left() -> None:
+    async def serve(peer: Peer) -> None:
+        server = Server(peer)
+        await server.acknowledge()
+        while True:
+            await server.say(*[{"type": "ping", "payload": "x" * 1000}] * 100)
+
+    async def main(here: WsTalk, user: GraphqlClient, server: RawWs) -> None:
+        async with user.subscribe(QUERY, timeout=15) as subscription:
+            event = await subscription.next()
+        assert event.error_text == "more and more pings, by a server that reads no answer"
+
+    with_peer(main, serve)
+
+
 def test_events_of_a_subscription_that_was_stopped_are_let_go_and_those_of_an_unknown_one_are_said() -> None:
     async def serve(peer: Peer) -> None:
         server = Server(peer)

@@ -215,6 +215,28 @@ def test_bytes_of_what_is_refused_were_received_too(data: bytes, kind: ErrorKind
     with_peer(main, answering(data))
 
 
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_a_server_that_pings_on_and_on_and_reads_nothing_is_left(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """The answers would fill the memory."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.say(peer.reply())
+        while True:
+            await peer.say(frame(9, bytes(125)) * 1000)
+
+    async def main(here: WsTalk) -> None:
+        async with RawWs(serve) as server, here.user().connect(server.url) as ws:
+            reply = await ws.ask("hello", timeout=15)
+            assert (reply.error, reply.error_text) == (
+                PROTOCOL,
+                "more and more pings, by a server that reads no answer",
+            )
+
+    ws_talk(main, new_loop=new_loop)
+
+
 def test_bytes_of_what_was_whole_are_counted_once() -> None:
     data = frame(1, bytes(200)) + frame(1, b"ab", fin=False) + frame(9) + frame(0, b"c") + frame(8, b"\x03\xe8")
 

@@ -167,7 +167,8 @@ class GraphqlSocket(WsSession):
                     subscription.refused(bytes(message.payload), end)
             case "ping":
                 payload = bytes(message.payload).decode()
-                self._post('{"type":"pong"' + (f',"payload":{payload}' if payload != "null" else "") + "}", step)
+                if self._may_answer(size):
+                    self._post('{"type":"pong"' + (f',"payload":{payload}' if payload != "null" else "") + "}", step)
             case "pong":
                 pass
             case "connection_ack":

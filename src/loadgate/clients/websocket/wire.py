@@ -27,6 +27,7 @@ from loadgate.clients.websocket.frames import (
     NORMAL,
     PING,
     PONG,
+    PROTOCOL_ERROR,
     TEXT,
     FrameError,
     close_payload,
@@ -38,10 +39,8 @@ from loadgate.clients.websocket.reader import MessageReader
 
 CLOSE_WAIT: Final = 2.0
 """Seconds a server has to answer our close frame, and to close the connection after its own (RFC 6455 section 7.1.1)."""
-
-
 _UNDER_PRESSURE: Final = 64 * 1024
-"""Bytes the server has not taken yet from which on a sender waits for it."""
+"""Bytes the server has not taken yet from which on a sender waits for it; of answers to pings, beyond which it is left."""
 
 
 class State(IntEnum):
@@ -73,6 +72,7 @@ class Wire(asyncio.Protocol, ABC):
         "_reader",
         "_socket",
         "_transport",
+        "_unread",
         "close_code",
         "close_reason",
         "origin",
@@ -94,6 +94,8 @@ class Wire(asyncio.Protocol, ABC):
         self._reader = MessageReader()
         self._between = False
         """Whether the next byte begins a message that may be finished in one go."""
+        self._unread = 0
+        """Bytes of answers since all was taken that was written."""
         self._composer = Composer()
         self.origin = origin
         self.state = State.NEW
@@ -264,7 +266,8 @@ class Wire(asyncio.Protocol, ABC):
                     if opcode == CLOSE:
                         self._closed_by_server(content)
                     elif opcode == PING:
-                        self._send_control(PONG, content)
+                        if self._may_answer(size):
+                            self._send_control(PONG, content)
                     else:
                         self._ponged(content, end)
                 if self.state == State.CLOSED:
@@ -278,6 +281,16 @@ class Wire(asyncio.Protocol, ABC):
         frame = masked(opcode, payload)
         self._control(len(frame), 0)
         self._write(frame)
+
+    def _may_answer(self, size: int) -> bool:
+        """Whether `size` bytes may answer a ping. A server that asks on and on and reads nothing would fill the memory."""
+        if self._transport is None or not self._transport.get_write_buffer_size():
+            self._unread = 0
+        self._unread += size
+        if self._unread <= _UNDER_PRESSURE:
+            return True
+        self._break(FrameError(PROTOCOL_ERROR, "more and more pings, by a server that reads no answer"))
+        return False
 
     def _break(self, error: FrameError) -> None:
         """The server sent what it may not: tell it, and be gone (RFC 6455 section 7.1.7)."""
