@@ -195,5 +195,8 @@ def test_what_perf_has_seen_is_judged_and_kept(tmp_path: Path, monkeypatch: pyte
     explained = both(tmp_path)
     assert explained.missing == ()
     assert (explained.tool, explained.samples, explained.counts) == ("perf", (300, 900), "of CPU time")
+    asked = 50  # times a second, each arm
+    assert explained.times[0] == pytest.approx(300 / 499 / asked, rel=0.3)
+    assert explained.times[1] == pytest.approx(900 / 499 / asked, rel=0.3)
     assert [(str(one.function), one.head_share) for one in explained.functions] == [("grown (server)", 1.0)]
     assert (tmp_path / "head.stacks").read_text() == "main (server);grown (server) 900\n"

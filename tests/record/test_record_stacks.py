@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loadgate.record.stacks import Frame, collapsed, read_collapsed, read_perf_script
 
-SHELL = 'process 7:"sh -c app --password hunter2; true 5";process 9:"python app.py --token x";'
+SHELL = 'process 7:"sh -c app --password (hunter2); true 5";process 9:"python app.py --token x";'
 
 
 def test_what_py_spy_writes() -> None:
