@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def found(folder: Path, base: str, head: str) -> Explained:
         finally:
             clock.close()
 
-    return run_loop(explained(), "test")
+    began = time.monotonic()
+    result = run_loop(explained(), "test")
+    assert time.monotonic() - began < 20.0, "the load went on though nobody looked any more"
+    return result
 
 
 def python(folder: Path, options: str = "") -> str:
