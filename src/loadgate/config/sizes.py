@@ -3,7 +3,7 @@
     sizes:
       - {request: POST /echo, bytes: [100, 1000, 10000], rates: [50/s], vus: 1, duration: 3s}
       - {grpc: greet.Greeter/SayHello, message: {name: "${payload}"}}
-      - {graphql: "query ($title: String!) { posts(title: $title) { id } }", variables: {title: "${payload}"}}
+      - {graphql: "query Find($id: ID!) { user(id: $id) { id } }", variables: {id: "${payload}"}}
       - {ws: /ws, message: "${payload}"}              # or binary: true
 
 What is not a `request` is a step as scenarios have it, with something of the size in its messages (`payload`).
