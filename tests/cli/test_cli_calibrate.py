@@ -14,7 +14,8 @@ from tests.support.processes import with_word
 
 @pytest.mark.slow
 def test_what_is_found_is_kept_and_each_later_test_of_the_same_says_so(tmp_path: Path) -> None:
-    done = loadgate("calibrate", "--base", arm(tmp_path), *SHORT, "--jobs", "2", "--seed", "7", cwd=tmp_path)
+    options = (*SHORT, "--jobs", "2", "--seed", "7")
+    done = loadgate("calibrate", "--base", arm(tmp_path), *options, cwd=tmp_path, timeout=120)
     assert done.code == 0, done.out + done.err
     assert done.err.startswith("2 jobs of up to 8 pairs, each 0.1 s warm-up and 0.3 s at 300/s, 00:")
     assert "job 2 of 2: " in done.err
