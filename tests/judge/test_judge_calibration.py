@@ -16,6 +16,7 @@ from loadgate.record.result import SeriesName
 from tests.support.sample_ab import CPU, P50
 from tests.support.sample_calibration import CALIBRATION
 
+OF_STEP = CPU._replace(step="GET /")
 BUDGETS = (Budget(1, 8), Budget(10, 26))
 
 
@@ -99,13 +100,15 @@ def test_a_share_is_found_in_points_and_all_else_relative() -> None:
         (row(change=0.2), False),
         (row(floor=0.4), False),
         (row(gating=False), False),
-        (row(CPU._replace(step="GET /")), False),
+        (row(OF_STEP), False),
         (row(SeriesName("", "never_seen", "")), False),
     ],
 )
 def test_a_limit_is_named_where_it_gates_and_is_smaller_than_what_is_found(changed: Row, named: bool) -> None:
     side = Side("base", ("1",))
-    known = calibrated(CALIBRATION, "d1", Comparison(side, side, (changed,)), 12)
+    of_step = replace(CALIBRATION.figures[3], series=OF_STEP)
+    held = replace(CALIBRATION, figures=(*CALIBRATION.figures, of_step))
+    known = calibrated(held, "d1", Comparison(side, side, (changed,)), 12)
     assert bool(known.notes) is named
     assert (known.jobs, known.alarms, known.same_definition) == (20, 0, True)
 

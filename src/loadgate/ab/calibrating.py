@@ -114,16 +114,16 @@ class Calibrating:
         """Measure job `number`, after which there are `rest` seconds of others. Raises Interrupted."""
         seed = random.Random(f"job {self._seed} {number}").randrange(2**31)
         title = f"job {number} of {self.jobs}"
-        job = Job(
-            replace(self.plan, seed=seed),
-            RecordFile(self.folder / f"job-{number:02}", JOB_NAME),
-            self.env,
-            self.command,
-            lambda text: None,
-            lambda progress: self.watch(replace(progress, title=title, left=progress.left + rest)),
-            chosen=chosen,
-        )
         try:
+            job = Job(
+                replace(self.plan, seed=seed),
+                RecordFile(self.folder / f"job-{number:02}", JOB_NAME),
+                self.env,
+                self.command,
+                lambda text: None,
+                lambda progress: self.watch(replace(progress, title=title, left=progress.left + rest)),
+                chosen=chosen,
+            )
             record = await job.measure(clock, signals)
         except Interrupted:
             raise
