@@ -73,7 +73,9 @@ def test_a_url_alone_makes_calls(tmp_path: Path, server: GrpcServer) -> None:
     assert summary["metrics"]["grpc_reqs"] == 30
     assert not [name for name in summary["metrics"] if name.startswith("http_")]
     assert summary["steps"][HELLO]["grpc_reqs"] == 30
-    assert set(summary["steps"][HELLO]) == {"grpc_reqs", "grpc_req_duration", "grpc_req_latency", "grpc_req_failed"}
+    measured = {"grpc_reqs", "grpc_req_duration", "grpc_req_latency", "grpc_req_failed"}
+    assert set(summary["steps"][HELLO]) == {"protocol", *measured}
+    assert summary["steps"][HELLO]["protocol"] == "grpc"
     assert (calls(record(tmp_path)), summary["verdict"], summary["reasons"]) == (30, "pass", [])
 
 
