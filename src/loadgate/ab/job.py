@@ -104,6 +104,11 @@ class Job:
         """The pairs that are evidence, fresh ones aside."""
         return [_pair(one) for one in self._measured]
 
+    @property
+    def measured(self) -> list[Measured]:
+        """All pairs that are evidence, fresh ones last."""
+        return [*self._measured, *self._fresh]
+
     async def _run(self) -> AbRecord:
         clock = SystemClock()
         try:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from loadgate.ab import faults
@@ -24,9 +24,10 @@ from loadgate.load.engine import EndState, Engine, RunEnd
 from loadgate.load.preflight import reach_target
 from loadgate.load.users import UserPool
 from loadgate.measure.health import judge_health
+from loadgate.measure.histogram import Histogram
 from loadgate.measure.protocols import PROTOCOLS
 from loadgate.measure.recorder import Recorder
-from loadgate.measure.tally import CounterTally, RateTally
+from loadgate.measure.tally import CounterTally, RateTally, TrendTally
 from loadgate.measure.windows import Window
 from loadgate.probe.host import HostShares, between, read_host
 from loadgate.probe.ports import free_ports
@@ -68,6 +69,8 @@ class Measured:
     dropped: int = 0
     limit: str = ""
     interrupted: bool = False
+    service: Mapping[Arm, Histogram] = field(default_factory=dict)
+    """Service times (ms) of all requests of an arm that count: for who compares other rules on the same pairs."""
 
 
 async def measure_pair(
@@ -198,6 +201,7 @@ class _OfDuet:
     requests: int
     failed: float
     throttled: float
+    service: Histogram
 
 
 def _of_duet(recorder: Recorder, arm: Arm) -> _OfDuet:
@@ -209,6 +213,7 @@ def _of_duet(recorder: Recorder, arm: Arm) -> _OfDuet:
         requests=round(_total(own, {protocol.count for protocol in PROTOCOLS})),
         failed=_share(own, {protocol.failed for protocol in PROTOCOLS}),
         throttled=_total(own, {"target_throttled"}),
+        service=_times(own, {protocol.service for protocol in PROTOCOLS}),
     )
 
 
@@ -259,6 +264,7 @@ def _measured(
         dropped=health.dropped,
         limit=capacities.limit,
         interrupted=EndState.INTERRUPTED is end.state or capacities.interrupted,
+        service={arm: duet[arm].service for arm in ARMS},
     )
 
 
@@ -285,3 +291,12 @@ def _share(series: Iterable[Series], metrics: AbstractSet[str]) -> float:
     totals = [one.total for one in series if one.metric.name in metrics and isinstance(one.total, RateTally)]
     count = sum(total.total for total in totals)
     return sum(total.passes for total in totals) / count if count else 0.0
+
+
+def _times(series: Iterable[Series], metrics: AbstractSet[str]) -> Histogram:
+    """All samples of some distributions together."""
+    times = Histogram()
+    for one in series:
+        if one.metric.name in metrics and isinstance(one.total, TrendTally):
+            times.merge(one.total.histogram)
+    return times
