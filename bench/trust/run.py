@@ -1,0 +1,70 @@
+"""One job: an A/B test of the service against itself with something planted, on a machine that is disturbed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.machine import description
+from bench.trust.cases import Case
+from bench.trust.disturbance import disturbed
+from bench.trust.journal import Block, Done
+from loadgate.ab.job import NAME, Job
+from loadgate.ab.order import Arm
+from loadgate.ab.pair import Measured
+from loadgate.ab.plan import AbFlags, make_ab_plan
+from loadgate.errors import InvalidRun
+from loadgate.record.ab import AbRecord
+from loadgate.record.file import RecordFile
+from loadgate.record.verdict import Word
+
+
+def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
+    """Run it. Raises LoadgateError where it cannot be run; one in which nothing was evidence is INVALID."""
+    base = [sys.executable, "-m", "bench.trust.service", "--port", "{port}"]
+    flags = AbFlags(
+        base=shlex.join(base).replace("'{port}'", "{port}"),
+        head=shlex.join([*base, *case.options]).replace("'{port}'", "{port}"),
+        what=None if case.script is None else str(case.script),
+        request="GET /0" if case.script is None else None,
+        time=f"{seconds:g}s",
+        seed=seed,
+    )
+    started = time.monotonic()
+    record: AbRecord | None = None
+    with tempfile.TemporaryDirectory() as folder, disturbed(disturbance, seed=seed, seconds=seconds):
+        job = Job(make_ab_plan(flags, os.environ), RecordFile(Path(folder), NAME), os.environ, "", _quiet)
+        try:
+            record = job.run()
+        except InvalidRun as error:
+            reasons: tuple[str, ...] = (error.message,)
+        else:
+            reasons = record.verdict.reasons
+    rows = () if record is None or record.comparison is None else record.comparison.rows
+    return Done(
+        case=case.name,
+        disturbance=disturbance,
+        seconds=seconds,
+        seed=seed,
+        minutes=(time.monotonic() - started) / 60,
+        verdict=str(Word.INVALID if record is None else record.verdict.word),
+        words={str(row.series): str(row.word) for row in rows},
+        reasons=reasons,
+        units=case.units,
+        base=tuple(_block(pair, Arm.BASE) for pair in job.measured),
+        head=tuple(_block(pair, Arm.HEAD) for pair in job.measured),
+        machine=description(),
+    )
+
+
+def _block(pair: Measured, arm: Arm) -> Block:
+    figures = {str(figure.series): figure.estimate.value for figure in pair.results[arm].figures}
+    return Block(figures, pair.service[arm])
+
+
+def _quiet(_: str) -> None:
+    """What a job says of its looks is in its record."""
