@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.machine import BenchError, alone
 from bench.trust.cases import GRID, case_of
-from bench.trust.cost import Cost, measured
+from bench.trust.cost import Cost, measured, truth
 from bench.trust.disturbance import NAMES
 from bench.trust.journal import NAME, append, read
 from bench.trust.run import run
@@ -30,7 +30,10 @@ def main() -> int:
         with alone():
             cost = measured()
             print(f"a plain request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us", flush=True)
-            if options.do == "run":
+            if options.do == "truth":
+                units = cost.units(options.percent)
+                print(f"{units} units for {options.percent} %: {truth(units):+.1f} %, measured apart")
+            elif options.do == "run":
                 for _ in range(options.jobs):
                     _job(options.case, options.disturbance, options.time, cost, options.out / NAME)
             else:
@@ -93,6 +96,8 @@ def _options() -> argparse.Namespace:
     one.add_argument("--time", type=_seconds, default=90.0, help="what a job is given: 90s")
     plan = does.add_parser("plan", help="the whole grid, a job of each cell in turn")
     plan.add_argument("--hours", type=float, required=True)
+    true = does.add_parser("truth", help="what planted work costs, measured once more and apart")
+    true.add_argument("--percent", type=int, default=10)
     table = does.add_parser("table", help="what came of it")
     table.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     for each in (one, plan, table):

@@ -18,13 +18,18 @@ from loadgate.ab.order import Arm
 from loadgate.ab.pair import Measured
 from loadgate.ab.plan import AbFlags, make_ab_plan
 from loadgate.errors import InvalidRun
+from loadgate.interruption import Interrupted
 from loadgate.record.ab import AbRecord
 from loadgate.record.file import RecordFile
+from loadgate.record.run import RunState
 from loadgate.record.verdict import Word
 
 
 def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
-    """Run it. Raises LoadgateError where it cannot be run; one in which nothing was evidence is INVALID."""
+    """Run it. Raises LoadgateError where it cannot be run; one in which nothing was evidence is INVALID.
+
+    Raises KeyboardInterrupt where Ctrl-C ended it: half a job is none.
+    """
     base = [sys.executable, "-m", "bench.trust.service", "--port", "{port}"]
     flags = AbFlags(
         base=shlex.join(base).replace("'{port}'", "{port}"),
@@ -40,10 +45,14 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
         job = Job(make_ab_plan(flags, os.environ), RecordFile(Path(folder), NAME), os.environ, "", _quiet)
         try:
             record = job.run()
+        except Interrupted:
+            raise KeyboardInterrupt from None
         except InvalidRun as error:
             reasons: tuple[str, ...] = (error.message,)
         else:
             reasons = record.verdict.reasons
+    if record is not None and record.state is RunState.INTERRUPTED:
+        raise KeyboardInterrupt
     rows = () if record is None or record.comparison is None else record.comparison.rows
     return Done(
         case=case.name,
