@@ -41,12 +41,17 @@ if TYPE_CHECKING:
 
 
 class Program:
-    """What `target` says of its program. Where it says nothing, every method does nothing."""
+    """What `target` says of its program, which runs on `cores` where some are given. Where it says nothing, every method does
+    nothing.
+    """
 
-    def __init__(self, target: TargetSpec, clock: Clock, user_agent: str = "loadgate") -> None:
+    def __init__(
+        self, target: TargetSpec, clock: Clock, user_agent: str = "loadgate", cores: tuple[int, ...] = ()
+    ) -> None:
         self._target = target
         self._clock = clock
         self._agent = user_agent
+        self._cores = cores
         self._keeper: Keeper | None = None
         self._started: Started | None = None
         self._ready: Readiness | None = None
@@ -119,7 +124,7 @@ class Program:
                     f"something listens at {redact_url(target.place)} already, before the target was started",
                     "end it, or leave `start` out of `target` to measure what is there",
                 )
-            self._started = await keeper.start(Command(spec.argv, spec.folder, spec.env))
+            self._started = await keeper.start(Command(spec.argv, spec.folder, spec.env, self._cores))
             self._ready = await wait(since=self._started.at, ended=lambda: keeper.ended_now() is not None)
             if self._ready is None:
                 raise InvalidRun(f"the target ended before it was ready: {end_of(keeper.ended_now())}")

@@ -27,6 +27,7 @@ class AbFlags(CommonFlags):
     length: str | None = None
     warmup: str | None = None
     capacity: str | None = None
+    share_cores: bool = False
     time: str | None = None
 
 
@@ -44,6 +45,7 @@ def asked(flags: AbFlags, spec: AbSpec) -> AbSpec:
         length=_seconds("--length", flags.length, spec.length),
         warmup=spec.warmup if flags.warmup is None else duration_from_flag("--warmup", flags.warmup, zero=True),
         capacity=_seconds("--capacity", flags.capacity, spec.capacity) or 0.0,
+        share_cores=spec.share_cores or flags.share_cores,
         time=_seconds("--time", flags.time, spec.time) or spec.time,
     )
 

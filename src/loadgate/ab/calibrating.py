@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from loadgate._version import __version__
+from loadgate.ab.cores import generator_on
 from loadgate.ab.job import FAULTY, Job
 from loadgate.ab.job import NAME as JOB_NAME
 from loadgate.ab.order import Arm
@@ -94,7 +95,8 @@ class Calibrating:
 
     async def _measure(self, clock: SystemClock, signals: Signals) -> None:
         agent = f"loadgate/{__version__}"
-        chosen = self._chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
+        with generator_on(self.plan.cores):
+            chosen = self._chosen = await choose(self.plan, seed=self._seed, clock=clock, env=self.env, agent=agent)
         pace = chosen.pace
         each = chosen.pairs * chosen.took
         self.say(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from loadgate._version import __version__
+from loadgate.ab.cores import generator_on
 from loadgate.ab.explain import explain, sampled_for
 from loadgate.ab.notes import dropped_note, limit_note
 from loadgate.ab.order import ARMS, Arm, pair_order
@@ -89,7 +90,8 @@ class Job:
         self._seed = random.randrange(2**31) if self.plan.seed is None else self.plan.seed
         self._environment = read_environment(self.env)
         try:
-            record = await self._measure(clock, f"loadgate/{__version__}", signals)
+            with generator_on(self.plan.cores):
+                record = await self._measure(clock, f"loadgate/{__version__}", signals)
         except asyncio.CancelledError:
             self._interrupted = True
         if self._interrupted:
@@ -260,6 +262,7 @@ class Job:
             length=self.chosen.pace.length,
             warmup=self.chosen.pace.warmup,
             capacity=self.plan.capacity,
+            cores=None if self.plan.cores is None else (self.plan.cores.generator, self.plan.cores.arms),
             most=self.chosen.pairs,
             restarts=self.plan.restarts,
             pairs=tuple(_pair_record(one) for one in (*self._measured, *self._fresh, *self._faulty)),

@@ -93,7 +93,7 @@ async def measure_pair(
     ports = dict(zip(order.ports, free_ports(len(ARMS)), strict=True))
     targets = {arm: plan.arms[arm].at(ports[arm]) for arm in ARMS}
     recorder = Recorder(start=clock.now(), warmup=pace.warmup)
-    programs = {arm: Program(target, clock, agent) for arm, target in targets.items()}
+    programs = {arm: Program(target, clock, agent, plan.arm_cores) for arm, target in targets.items()}
     stacks = {arm: stack_for(target, recorder, agent) for arm, target in targets.items()}
     load = LoadSpec(
         name="ab",

@@ -70,7 +70,7 @@ async def choose(plan: AbPlan, *, seed: int, clock: Clock, env: Mapping[str, str
     """What `plan` says, and for the rest what a start of the base shows. Raises LoadgateError where it cannot be measured."""
     began = clock.now()
     target = plan.arms[Arm.BASE].at(free_ports(1)[0])
-    async with Program(target, clock, agent) as program:
+    async with Program(target, clock, agent, plan.arm_cores) as program:
         with named(Arm.BASE):
             await program.start()
             ready = clock.now()

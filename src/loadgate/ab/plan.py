@@ -15,6 +15,7 @@ from typing import Final
 
 from loadgate.ab.asked import AbFlags as AbFlags
 from loadgate.ab.asked import asked
+from loadgate.ab.cores import Cores, apart, usable
 from loadgate.ab.order import ARMS, Arm
 from loadgate.ab.refs import Commits, RefsSpec, moved
 from loadgate.config.ab import PORT, AbSpec, Given
@@ -80,6 +81,8 @@ class AbPlan:
     pairs: int | None = None
     capacity: float = 0.0
     """Seconds of a pair in which the arms are asked as fast as they answer; 0: they are not."""
+    cores: Cores | None = None
+    """Those of the generator and of the arms; None: the system deals them out."""
     refs: RefsSpec | None = None
     """What both arms are to be built from first (`worktrees.py`)."""
     commits: Commits | None = None
@@ -93,6 +96,11 @@ class AbPlan:
     def env(self) -> Mapping[str, str]:
         """What the loads of the profile add to the environment of their users, all of them the same."""
         return self.profile.loads[0].env if self.profile.loads else {}
+
+    @property
+    def arm_cores(self) -> tuple[int, ...]:
+        """The cores that programs are kept on; none: on any."""
+        return () if self.cores is None else self.cores.arms
 
     @property
     def restarts(self) -> bool:
@@ -145,6 +153,7 @@ def make_ab_plan(flags: AbFlags, env: Mapping[str, str]) -> AbPlan:
         warmup=(profile.warmup or None) if said.warmup is None else said.warmup,
         pairs=said.pairs,
         capacity=said.capacity,
+        cores=apart(usable()) if arms[Arm.BASE].starts and not said.share_cores else None,
         refs=refs,
         definition=definition_of(profile, does),
     )

@@ -59,6 +59,7 @@ def ab(
     length: str | None,
     warmup: str | None,
     capacity: str | None,
+    share_cores: bool,
     time: str | None,
     seed: int | None,
     out: Path,
@@ -100,6 +101,7 @@ def ab(
         length=length,
         warmup=warmup,
         capacity=capacity,
+        share_cores=share_cores,
         time=time,
         seed=seed,
     )

@@ -41,6 +41,11 @@ _PLAN: Final = (
         help="Ask the arms of each pair as fast as they answer, too, for so long. [default: not, it takes more pairs]",
     ),
     click.option(
+        "--share-cores",
+        is_flag=True,
+        help="Let the system choose cores. [default: one for the generator, the others for the arms]",
+    ),
+    click.option(
         "--seed",
         type=click.IntRange(0, 2**53 - 1),
         help="Seed of who comes first, and of the users. [default: a new one]",

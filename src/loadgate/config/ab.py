@@ -66,6 +66,7 @@ class AbSpec:
     length: float | None = None
     warmup: float | None = None
     capacity: float = 0.0
+    share_cores: bool = False
     time: float = TIME
 
 
@@ -88,6 +89,7 @@ def read_ab(node: Node, place: Place) -> AbSpec:
         length=own.take("length", fields.positive(fields.duration), None),
         warmup=own.take("warmup", fields.duration, None),
         capacity=own.take("capacity", fields.positive(fields.duration), 0.0),
+        share_cores=own.take("share_cores", fields.flag, False),
         time=own.take("time", fields.positive(fields.duration), TIME),
     )
     for key in ("base", "head"):

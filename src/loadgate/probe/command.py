@@ -17,12 +17,13 @@ class Command:
     """A program and its arguments, the folder it runs in (ours if None), and what is added to our environment.
 
     A program without a slash is looked for on the PATH, a relative one in `folder`. There is no shell. `env` may hold secrets,
-    so it is never shown.
+    so it is never shown. It runs on `cores`, and without them where we do.
     """
 
     argv: tuple[str, ...]
     folder: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cores: tuple[int, ...] = ()
 
 
 def cannot_start(command: Command, env: Mapping[str, str], stage: str, number: int) -> LoadgateError:

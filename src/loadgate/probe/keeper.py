@@ -169,7 +169,7 @@ class Keeper:
         if self._program is not None:
             self._forget_output(self._program)
         try:
-            program = Program(request["argv"], request["folder"], request["env"])
+            program = Program(request["argv"], request["folder"], request["env"], request["cores"])
         except CannotStart as error:
             self._program = None
             self._say({"id": request["id"], "failed": [error.stage, error.errno]})

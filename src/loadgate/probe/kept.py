@@ -153,7 +153,7 @@ class Keeper:
         former, self.ended = self.ended, ended
         folder = None if command.folder is None else str(command.folder)
         try:
-            reply = await self._ask("start", argv=argv, folder=folder, env=env)
+            reply = await self._ask("start", argv=argv, folder=folder, env=env, cores=command.cores)
         except LoadgateError:
             if self._dead is None:
                 self.ended = former

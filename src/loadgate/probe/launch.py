@@ -42,11 +42,14 @@ def adopt_orphans() -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def launch(argv: Sequence[str], folder: str | None, env: Mapping[str, str], output: int) -> tuple[int, float]:
+def launch(
+    argv: Sequence[str], folder: str | None, env: Mapping[str, str], output: int, cores: Sequence[int] = ()
+) -> tuple[int, float]:
     """PID, and clock seconds just before the program was executed.
 
     It gets a session of its own, no input, and `output` (a file descriptor) for both of its outputs. A relative program is
-    looked for in `folder`, one without a slash on the PATH of `env`. Raises CannotStart. One thread only may run here.
+    looked for in `folder`, one without a slash on the PATH of `env`. It runs on `cores`, or without them where we do. Raises
+    CannotStart. One thread only may run here.
     """
     reader, writer = os.pipe()
     us = os.getpid()
@@ -57,7 +60,7 @@ def launch(argv: Sequence[str], folder: str | None, env: Mapping[str, str], outp
         os.close(writer)
         raise CannotStart("fork", error.errno or 0) from error
     if pid == 0:
-        _become(argv, folder, env, output, writer, us)
+        _become(argv, folder, env, output, cores, writer, us)
     os.close(writer)
     said = b""
     try:
@@ -74,7 +77,13 @@ def launch(argv: Sequence[str], folder: str | None, env: Mapping[str, str], outp
 
 
 def _become(
-    argv: Sequence[str], folder: str | None, env: Mapping[str, str], output: int, report: int, parent: int
+    argv: Sequence[str],
+    folder: str | None,
+    env: Mapping[str, str],
+    output: int,
+    cores: Sequence[int],
+    report: int,
+    parent: int,
 ) -> NoReturn:
     """The child's part. Nothing that is open here stays open in the program but the three it is given."""
     stage = b"p"
@@ -91,6 +100,8 @@ def _become(
         os.dup2(nothing, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        if cores:
+            os.sched_setaffinity(0, cores)
         if folder is not None:
             stage = b"f"
             os.chdir(folder)

@@ -57,7 +57,7 @@ class Stopping:
 class Program:
     """Raises CannotStart where it cannot be started; a pipe that is full never holds it up as long as `drain` is called."""
 
-    def __init__(self, argv: list[str], folder: str | None, env: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], folder: str | None, env: dict[str, str], cores: list[int]) -> None:
         self.tail = Tail()
         self.end: End | None = None
         self.last: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Program:
         self.leftovers: set[int] = set()
         reader, writer = os.pipe()
         try:
-            self.pid, self.at = launch(argv, folder, env, writer)
+            self.pid, self.at = launch(argv, folder, env, writer, cores)
         except CannotStart:
             os.close(reader)
             raise

@@ -61,6 +61,8 @@ class AbRecord:
     """The commands or URLs of base and head, without secrets."""
     capacity: float = 0.0
     """Seconds of a pair in which the arms were asked as fast as they answer; 0: they were not."""
+    cores: tuple[int, tuple[int, ...]] | None = None
+    """That of the generator, and those of the arms; None: nothing kept them apart."""
     explained: Explained | None = None
     """What made the head worse; None where it is not, or nobody asked."""
     commits: tuple[str, str] | None = None
@@ -118,6 +120,7 @@ def ab_form(record: AbRecord) -> dict[str, Any]:
         "length": record.length,
         "warmup": record.warmup,
         "capacity": record.capacity,
+        "cores": None if record.cores is None else {"generator": record.cores[0], "arms": list(record.cores[1])},
         "most_pairs": record.most,
         "fresh_starts": record.restarts,
         "confirming": record.confirming,

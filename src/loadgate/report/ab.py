@@ -122,6 +122,8 @@ def _basis(record: AbRecord) -> list[str]:
     pieces = [text, f"each {length(record.length)} after {length(record.warmup)} of warm-up"]
     if record.capacity:
         pieces.append(f"then {length(record.capacity)} as fast as they answer")
+    if record.cores is not None:
+        pieces.append("the generator on a core of its own")
     faulty = sum(bool(pair.faults) for pair in record.pairs)
     if faulty:
         pieces.append(f"{faulty} more {'was' if faulty == 1 else 'were'} no evidence")
