@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.machine import BenchError, alone
-from bench.trust.cases import GRID, case_of
-from bench.trust.cost import Cost, measured, truth
-from bench.trust.disturbance import NAMES
-from bench.trust.journal import NAME, append, read
-from bench.trust.run import run
+from bench.trust import truths
+from bench.trust.apart import run_apart
+from bench.trust.cases import GRID, SUBJECTS, WORK, Case, case_of, sized
+from bench.trust.cost import measured, truth
+from bench.trust.disturbance import NAMES as DISTURBANCES
+from bench.trust.journal import NAME, Cell, append, read
 from bench.trust.table import PAGE, page
 from loadgate.errors import LoadgateError
 
+FAILURES: Final = 3
+"""Jobs of a cell that came to nothing, after which it is left out until the next time."""
 OUT: Final = Path(__file__).parent / "out"
 
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it ends the job that is under way, too
     try:
         if options.do == "table":
-            return _table(options.out / NAME, write=options.write)
+            return _table(options.out, write=options.write)
         with alone():
-            cost = measured()
-            print(f"a plain request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us", flush=True)
             if options.do == "truth":
-                units = cost.units(options.percent)
-                print(f"{units} units for {options.percent} %: {truth(units):+.1f} %, measured apart")
+                _truth(options.percent, options.out)
             elif options.do == "run":
+                case = case_of(options.case)
+                units = _units([case])
                 for _ in range(options.jobs):
-                    _job(options.case, options.disturbance, options.time, cost, options.out / NAME)
+                    _job(sized(case, units), options.disturbance, options.time, options.out)
             else:
-                _rounds(options.hours, cost, options.out / NAME)
+                _rounds(options.hours, options.out)
     except (BenchError, LoadgateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,33 +51,59 @@ def main() -> int:
     return 0
 
 
-def _rounds(hours: float, cost: Cost, path: Path) -> None:
+def _units(cases: Iterable[Case]) -> dict[str, float]:
+    """Of each subject in which work is planted, the units that make a request cost 1 % more."""
+    found = {}
+    for subject in dict.fromkeys(case.subject for case in cases if case.kind in WORK and case.amount):
+        cost = found[subject] = measured(subject)
+        print(f"{subject}: a request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us", flush=True)
+    return {subject: cost.percent for subject, cost in found.items()}
+
+
+def _truth(percents: Sequence[int], out: Path) -> None:
+    """Measure planted work once more and apart, and keep it."""
+    for subject, percent in _units([Case(subject, "work", 1) for subject in SUBJECTS]).items():
+        for amount in percents:
+            found = truth(subject, round(percent * amount))
+            truths.append(out / truths.NAME, found)
+            print(
+                f"{subject}: {found.units} units for {amount} %: {found.percent:+.2f} % (error {found.error:.2f})",
+                flush=True,
+            )
+
+
+def _rounds(hours: float, out: Path) -> None:
     """Jobs of the cells that have fewest, in the order of the grid, until no time is left for another."""
     end = time.monotonic() + hours * 3600
-    done = Counter(job.cell for job in read(path))
-    while True:
-        cell = min(GRID, key=lambda one: done[one])
+    done = Counter(job.cell for job in read(out / NAME))
+    failures = Counter[Cell]()
+    units = _units(case_of(name) for name, _, _ in GRID)
+    while todo := [cell for cell in GRID if failures[cell] < FAILURES]:
+        cell = min(todo, key=lambda one: done[one] + failures[one])
         if time.monotonic() + 1.5 * cell[2] > end:
             return
-        case, disturbance, seconds = cell
+        name, disturbance, seconds = cell
         try:
-            _job(case, disturbance, seconds, cost, path)
-        except LoadgateError as error:  # one job of a night must not end it
-            print(f"{case}, {disturbance}: not measured: {error}", flush=True)
-        done[cell] += 1
+            _job(sized(case_of(name), units), disturbance, seconds, out)
+        except BenchError as error:  # one job of a night must not end it
+            print(f"{name}, {disturbance}: not measured: {error}", flush=True)
+            failures[cell] += 1
+        else:
+            done[cell] += 1
+    raise BenchError("every cell failed three times")
 
 
-def _job(name: str, disturbance: str, seconds: float, cost: Cost, path: Path) -> None:
-    job = run(case_of(name, cost), disturbance, seconds=seconds, seed=random.randrange(2**31))
-    append(path, job)
-    print(f"{name}, {disturbance}, {seconds:g} s: {job.verdict} in {job.minutes:.1f} min", flush=True)
+def _job(case: Case, disturbance: str, seconds: float, out: Path) -> None:
+    job = run_apart(case, disturbance, seconds=seconds, seed=random.randrange(2**31))
+    append(out / NAME, job)
+    print(f"{case.name}, {disturbance}, {seconds:g} s: {job.verdict} in {job.minutes:.1f} min", flush=True)
 
 
-def _table(path: Path, *, write: bool) -> int:
-    jobs = list(read(path))
+def _table(out: Path, *, write: bool) -> int:
+    jobs = list(read(out / NAME))
     if not jobs:
-        raise BenchError(f"{path} has no jobs: run some first, with `scripts/trust plan --hours 8`")
-    text = page(jobs)
+        raise BenchError(f"{out / NAME} has no jobs: run some first, with `scripts/trust plan --hours 8`")
+    text = page(jobs, truths.read(out / truths.NAME))
     print(text)
     if write:
         PAGE.write_text(text)
@@ -90,17 +121,19 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/trust", description=__doc__)
     does = parser.add_subparsers(dest="do", required=True)
     one = does.add_parser("run", help="jobs of one cell")
-    one.add_argument("--case", required=True, help="work:5, one-of-ten:20, tail:20, memory:20, startup:100")
-    one.add_argument("--disturbance", choices=NAMES, default="idle")
+    one.add_argument(
+        "--case", required=True, help="work:5, one-of-ten:20, tail:20, memory:20, startup:100, target/work:5"
+    )
+    one.add_argument("--disturbance", choices=DISTURBANCES, default="idle")
     one.add_argument("--jobs", type=int, default=1)
     one.add_argument("--time", type=_seconds, default=90.0, help="what a job is given: 90s")
     plan = does.add_parser("plan", help="the whole grid, a job of each cell in turn")
     plan.add_argument("--hours", type=float, required=True)
     true = does.add_parser("truth", help="what planted work costs, measured once more and apart")
-    true.add_argument("--percent", type=int, default=10)
+    true.add_argument("--percent", type=int, nargs="+", default=[5, 20])
     table = does.add_parser("table", help="what came of it")
     table.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
-    for each in (one, plan, table):
+    for each in (one, plan, true, table):
         each.add_argument("--out", type=Path, default=OUT, help="folder of the jobs [default: bench/trust/out]")
     return parser.parse_args()
 

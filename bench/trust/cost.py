@@ -1,23 +1,36 @@
-"""What a request costs the service in CPU time, by the kernel's count: to size planted work, and to say what it truly is."""
+"""What a request costs a subject in CPU time, by the kernel's count: to size planted work, and to say what it truly is.
+
+Neither Loadgate nor its figures take part.
+"""
 
 from __future__ import annotations
 
 import http.client
-import os
+import math
+import shlex
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median
+from random import Random
+from statistics import fmean, median, stdev
 from typing import Final
 
 from bench.machine import BenchError
+from bench.trust.cases import ONE, Case
+from bench.trust.truths import Truth
+from loadgate.probe import procfs
 from loadgate.probe.ports import free_ports
 
-_STEP: Final = 500
+_STEP: Final = {"service": 500, "target": 100}
 """Units of work more, by which the cost of one is found."""
+_PATHS: Final = {"service": ("/8", f"/{ONE['service']}"), "target": ("/users/2", ONE["target"])}
+"""Two that cost the same, of which the second has what is planted in one."""
+_STRETCH: Final = 200
+_PAUSE: Final = 0.0005
+"""Seconds before each request: in a job, too, a subject waits for most of them, and a program that is woken up costs more."""
+_PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,70 +40,83 @@ class Cost:
     plain: float
     unit: float
 
-    def units(self, percent: float) -> int:
-        """How many units more make a request cost `percent` more."""
-        return round(self.plain * percent / 100 / self.unit)
+    @property
+    def percent(self) -> float:
+        """How many units more make a request cost 1 % more."""
+        return self.plain / 100.0 / self.unit
 
 
-def measured(requests: int = 3000, rounds: int = 5) -> Cost:
-    """The service's cost. Raises BenchError where the service does not start."""
-    pairs = [(_one((), requests), _one(("--extra", str(_STEP)), requests)) for _ in range(rounds)]
-    return Cost(median(plain for plain, _ in pairs), median(more - plain for plain, more in pairs) / _STEP)
+def measured(subject: str, requests: int = 3000, rounds: int = 5) -> Cost:
+    """What `subject` costs. Raises BenchError where it does not start."""
+    step = _STEP[subject]
+    pairs = [(_one(subject, 0, requests), _one(subject, step, requests)) for _ in range(rounds)]
+    return Cost(median(plain for plain, _ in pairs), median(more - plain for plain, more in pairs) / step)
 
 
-def truth(units: int, requests: int = 3000, rounds: int = 11) -> float:
-    """How many percent more a request with `units` more costs: the median of ratios within rounds of two fresh starts."""
-    more = ("--extra", str(units))
-    return (median(_one(more, requests) / _one((), requests) for _ in range(rounds)) - 1) * 100
+def truth(subject: str, units: int, *, starts: int = 12, couples: int = 20) -> Truth:
+    """What `units` more cost. Raises BenchError where `subject` does not start.
+
+    Two starts of one build differ by 2 to 4 %. So each start is asked for two paths in turn, of which one has the work, in
+    couples of stretches whose order is drawn by lot; the starts are averaged.
+    """
+    logs = []
+    for start in range(starts):
+        lot, used = Random(start), dict.fromkeys(_PATHS[subject], 0.0)
+        with _running(subject, units) as (pid, connection):
+            for path in used:
+                _cost(pid, connection, path, _STRETCH)
+            for _ in range(couples):
+                for path in lot.sample(_PATHS[subject], 2):
+                    used[path] += _cost(pid, connection, path, _STRETCH)
+        plain, worked = used.values()
+        logs.append(math.log(worked / plain))
+    return Truth(subject, units, math.expm1(fmean(logs)) * 100.0, stdev(logs) / math.sqrt(starts) * 100.0)
 
 
-def _one(options: Sequence[str], requests: int) -> float:
-    with _running(options) as (pid, port):
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        try:
-            _ask(connection, requests // 10)
-            before = _cpu(pid)
-            _ask(connection, requests)
-            return (_cpu(pid) - before) / requests * 1e6
-        finally:
-            connection.close()
+def _one(subject: str, units: int, requests: int) -> float:
+    """Microseconds a request of a start whose one endpoint has `units` more."""
+    path = _PATHS[subject][1]
+    with _running(subject, units) as (pid, connection):
+        _cost(pid, connection, path, requests // 10)
+        return _cost(pid, connection, path, requests) / requests * 1e6
 
 
-def _ask(connection: http.client.HTTPConnection, requests: int) -> None:
-    for number in range(requests):
-        connection.request("GET", f"/{number % 10}")
+def _cost(pid: int, connection: http.client.HTTPConnection, path: str, requests: int) -> float:
+    """Seconds of CPU that so many requests take."""
+    before = procfs.cpu(pid)
+    for _ in range(requests):
+        time.sleep(_PAUSE)
+        connection.request("GET", path)
         connection.getresponse().read()
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU of a process, to the nanosecond: `se.sum_exec_runtime` of Linux."""
-    with open(f"/proc/{pid}/schedstat") as file:
-        return int(file.read().split()[0]) / 1e9
+    after = procfs.cpu(pid)
+    if before is None or after is None:
+        raise BenchError("this system does not tell the CPU time of other processes: run it on Linux")
+    return after - before
 
 
 @contextmanager
-def _running(options: Sequence[str], patience: float = 10.0) -> Iterator[tuple[int, int]]:
+def _running(subject: str, units: int) -> Iterator[tuple[int, http.client.HTTPConnection]]:
+    """A start with `units` more in one endpoint of ten: its process, and a connection to it."""
     port = free_ports(1)[0]
-    process = subprocess.Popen([sys.executable, "-m", "bench.trust.service", "--port", str(port), *options])
+    words = shlex.split(Case(subject, "one-of-ten", 1, units).head.format(port=port))
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
-        end = time.monotonic() + patience
-        while not _answers(port):
+        end = time.monotonic() + _PATIENCE
+        while not _connected(connection):
             if process.poll() is not None or time.monotonic() > end:
-                raise BenchError(f"the service with {' '.join(options) or 'no options'} does not answer on port {port}")
-            os.sched_yield()
-        yield process.pid, port
+                raise BenchError(f"`{shlex.join(words)}` does not listen")
+            time.sleep(0.01)
+        yield process.pid, connection
     finally:
+        connection.close()
         process.kill()
         process.wait()
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+def _connected(connection: http.client.HTTPConnection) -> bool:
     try:
-        connection.request("GET", "/0")
-        connection.getresponse().read()
+        connection.connect()
     except OSError:
         return False
-    finally:
-        connection.close()
     return True

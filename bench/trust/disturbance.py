@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from random import Random
 from typing import Final
 
-NAMES: Final = ("idle", "burner", "burners", "bursts", "drift")
+from bench.trust.quota import quota
+
+NAMES: Final = ("idle", "burner", "burners", "bursts", "quota", "drift")
 _SLICE: Final = 0.05
 _BURST: Final = (0.2, 2.0)
 
@@ -20,7 +22,8 @@ def disturbed(name: str, *, seed: int, seconds: float) -> Iterator[list[int]]:
     """The machine as `name` says, for a job of about `seconds`; gives the ids of the processes.
 
     idle: nothing. burner: one core in use throughout. burners: each core. bursts: one core, on and off for 0.2 to 2 s as
-    `seed` draws. drift: one core, from not at all to throughout over the job. Raises KeyError for another name.
+    `seed` draws. quota: this process and what it starts have one core together (`quota.py`). drift: one core in use, from
+    not at all to throughout over the job. Raises KeyError for another name, BenchError where no quota can be set.
     """
     cores = sorted(os.sched_getaffinity(0))
     tasks: dict[str, list[tuple[Callable[..., None], int, float]]] = {
@@ -28,6 +31,7 @@ def disturbed(name: str, *, seed: int, seconds: float) -> Iterator[list[int]]:
         "burner": [(_burn, cores[-1], 0.0)],
         "burners": [(_burn, core, 0.0) for core in cores],
         "bursts": [(_burst, cores[-1], float(seed))],
+        "quota": [],
         "drift": [(_drift, cores[-1], seconds)],
     }
     context = multiprocessing.get_context("spawn")  # no copy of a running event loop
@@ -38,7 +42,8 @@ def disturbed(name: str, *, seed: int, seconds: float) -> Iterator[list[int]]:
     try:
         for process in started:
             process.start()
-        yield [process.pid for process in started if process.pid is not None]
+        with quota(1.0) if name == "quota" else nullcontext():
+            yield [process.pid for process in started if process.pid is not None]
     finally:
         for process in started:
             if process.pid is not None:

@@ -15,6 +15,10 @@ from loadgate.measure.histogram import Histogram
 NAME: Final = "jobs.jsonl"
 
 
+Cell = tuple[str, str, float]
+"""Case, disturbance and seconds: jobs that have these in common are counted together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One start of one arm: its figures by the text of their series, and its service times (ms)."""
@@ -42,20 +46,35 @@ class Done:
     base: tuple[Block, ...]
     head: tuple[Block, ...]
     machine: str
+    commit: str = ""
 
     @property
-    def cell(self) -> tuple[str, str, float]:
+    def cell(self) -> Cell:
         return self.case, self.disturbance, self.seconds
 
 
+def encode(job: Done) -> bytes:
+    """The line of `job`, with its end."""
+    return json.dumps({**_plain(job), "base": _blocks(job.base), "head": _blocks(job.head)}).encode() + b"\n"
+
+
+def decode(line: bytes) -> Done:
+    """Raises ValueError for what is no JSON, KeyError or TypeError, too, for what is no job."""
+    return _job(json.loads(line))
+
+
 def append(path: Path, job: Done) -> None:
-    """Add `job` to the file, on a line of its own whatever the file ends with."""
+    """Add `job` to the file."""
+    append_line(path, encode(job))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add `line`, which has its end, on a line of its own whatever the file ends with."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({**_plain(job), "base": _blocks(job.base), "head": _blocks(job.head)}) + "\n"
     with path.open("ab+") as file:
         if file.tell() and _last(path) != b"\n":
             file.write(b"\n")
-        file.write(line.encode())
+        file.write(line)
         file.flush()
         os.fsync(file.fileno())
 
@@ -65,21 +84,39 @@ def read(path: Path) -> Iterator[Done]:
 
     Raises BenchError for a line that is JSON, but no job.
     """
-    if not path.exists():
-        return
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            data = json.loads(line)
-        except ValueError:
-            continue
+    for number, data in read_lines(path):
         try:
             yield _job(data)
         except (KeyError, TypeError, ValueError) as error:
             raise BenchError(f"{path}, line {number} is no job ({error!r}): delete the line") from None
 
 
+def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The lines of a file that may not be there, numbered from 1, without those that are no whole JSON."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield number, json.loads(line)
+            except ValueError:
+                continue
+
+
 def _plain(job: Done) -> dict[str, Any]:
-    names = ("case", "disturbance", "seconds", "seed", "minutes", "verdict", "words", "reasons", "units", "machine")
+    names = (
+        "case",
+        "disturbance",
+        "seconds",
+        "seed",
+        "minutes",
+        "verdict",
+        "words",
+        "reasons",
+        "units",
+        "machine",
+        "commit",
+    )
     return {name: getattr(job, name) for name in names}
 
 

@@ -1,23 +1,27 @@
-"""One job: an A/B test of the service against itself with something planted, on a machine that is disturbed."""
+"""One job: an A/B test of a subject against itself with something planted, on a machine that is disturbed.
+
+`python -m bench.trust.run CASE DISTURBANCE --units N --seconds S --seed N` prints its line (`journal.py`): so `apart.py`
+runs it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
-import shlex
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from bench.machine import description
-from bench.trust.cases import Case
-from bench.trust.disturbance import disturbed
-from bench.trust.journal import Block, Done
+from bench.machine import BenchError, commit, description
+from bench.trust.cases import REQUESTS, Case, case_of
+from bench.trust.disturbance import NAMES, disturbed
+from bench.trust.journal import Block, Done, encode
 from loadgate.ab.job import NAME, Job
 from loadgate.ab.order import Arm
 from loadgate.ab.pair import Measured
 from loadgate.ab.plan import AbFlags, make_ab_plan
-from loadgate.errors import InvalidRun
+from loadgate.errors import InvalidRun, LoadgateError
 from loadgate.interruption import Interrupted
 from loadgate.record.ab import AbRecord
 from loadgate.record.file import RecordFile
@@ -30,12 +34,12 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
 
     Raises KeyboardInterrupt where Ctrl-C ended it: half a job is none.
     """
-    base = [sys.executable, "-m", "bench.trust.service", "--port", "{port}"]
     flags = AbFlags(
-        base=shlex.join(base).replace("'{port}'", "{port}"),
-        head=shlex.join([*base, *case.options]).replace("'{port}'", "{port}"),
+        base=case.base,
+        head=case.head,
         what=None if case.script is None else str(case.script),
-        request="GET /0" if case.script is None else None,
+        config=case.config,
+        request=REQUESTS[case.subject] if case.script is None else None,
         time=f"{seconds:g}s",
         seed=seed,
     )
@@ -67,6 +71,7 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
         base=tuple(_block(pair, Arm.BASE) for pair in job.measured),
         head=tuple(_block(pair, Arm.HEAD) for pair in job.measured),
         machine=description(),
+        commit=commit(),
     )
 
 
@@ -77,3 +82,27 @@ def _block(pair: Measured, arm: Arm) -> Block:
 
 def _quiet(_: str) -> None:
     """What a job says of its looks is in its record."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case")
+    parser.add_argument("disturbance", choices=NAMES)
+    parser.add_argument("--units", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    options = parser.parse_args()
+    try:
+        case = case_of(options.case).planted(options.units)
+        job = run(case, options.disturbance, seconds=options.seconds, seed=options.seed)
+    except (BenchError, LoadgateError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    sys.stdout.buffer.write(encode(job))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 from bench.figures import VERDICTS
 from bench.percentiles import percentile
 from bench.results import table
-from bench.trust.journal import Block, Done
+from bench.trust.cases import case_of
+from bench.trust.journal import Block, Cell, Done
 from bench.trust.rivals import P50, RULES
+from bench.trust.truths import Truth, percent_of
 from loadgate.judge.calibration import exact_interval
 from loadgate.record.verdict import Word
 
@@ -61,7 +63,7 @@ BARS: Final = (
 )
 
 
-def page(jobs: Sequence[Done]) -> str:
+def page(jobs: Sequence[Done], truths: Sequence[Truth] = ()) -> str:
     """The whole page, from one job at least."""
     machines = sorted({job.machine.rsplit(", ", 1)[0] for job in jobs})
     parts = [
@@ -73,9 +75,12 @@ def page(jobs: Sequence[Done]) -> str:
         _bars(jobs),
         "## Loadgate",
         "`work:N` is N % more CPU work per request of a real service, `one-of-ten:N` that on one endpoint of ten, `tail:N` N "
-        "ms more\nfor one request in a hundred, `memory:N` N MB and `startup:N` N ms more at the start. With `work:0` every "
-        "FAIL is false.\n`CPU` and `p50` are the shares of jobs that name CPU per request or p50 as worse.",
+        "ms more\nfor one request in a hundred, `memory:N` N MB and `startup:N` N ms more at the start; `target/...` is "
+        "planted in the\nembedded target instead. Where it is 0, every FAIL is false. "
+        "`CPU` and `p50` are the shares\nof jobs that name CPU per request or p50 as worse.",
         _loadgate(jobs),
+        "## What was planted in fact",
+        _planted(jobs, truths),
         "## Other rules, on the same pairs",
         "Shares of jobs that a rule fails. Rules that compare two runs get the first pair; how each is applied is in\n"
         "[`bench/trust/rivals.py`](trust/rivals.py).",
@@ -88,9 +93,10 @@ def _bars(jobs: Sequence[Done]) -> str:
     rows = []
     for bar in BARS:
         own = [job for job in jobs if job.cell == (bar.case, bar.disturbance, bar.seconds)]
+        if bar.at_most:  # who finds nothing since nothing was evidence has kept no promise of silence
+            own = [job for job in own if job.verdict != Word.INVALID]
         hits = sum(map(bar.hit, own))
-        # at most 1 of 100 is what was promised of a hundred, so it is of a part of a hundred more, too
-        met = hits <= math.ceil(bar.limit * len(own)) if bar.at_most else hits >= bar.limit * len(own)
+        met = hits <= bar.limit * len(own) if bar.at_most else hits >= bar.limit * len(own)
         said = VERDICTS[met] if len(own) >= bar.least else f"not measured ({len(own)} of {bar.least} jobs)"
         word = "at most" if bar.at_most else "at least"
         rows.append(
@@ -119,6 +125,33 @@ def _loadgate(jobs: Sequence[Done]) -> str:
     )
 
 
+def _planted(jobs: Sequence[Done], truths: Sequence[Truth]) -> str:
+    """Work by the CPU time of one process that is asked with it and without, and what jobs say of it."""
+    rows = []
+    for name in dict.fromkeys(name for (name, *_), _ in _cells(jobs)):
+        case, own = case_of(name), [job for job in jobs if job.case == name and job.units]
+        if case.kind != "work" or not own:
+            continue
+        found = percent_of(truths, case.subject, fmean(job.units for job in own))
+        said = [cost for job in own if (cost := _cpu(job)) is not None]
+        truth = "not measured" if found is None else f"{found[0]:+.2f} % +/- {1.96 * found[1]:.2f}"
+        rows.append([name, truth, f"{median(said):+.2f} %" if said else "-", str(len(said))])
+    text = (
+        "By the kernel's count of one process that is asked for two paths in turn, of which one has the work\n"
+        "(`scripts/trust truth`, 95 % interval), and as all pairs of a job have it, the median of jobs."
+    )
+    return (
+        f"{text}\n\n{table(['planted', 'in fact', 'by jobs', 'jobs'], rows)}" if rows else "No work is among the jobs."
+    )
+
+
+def _cpu(job: Done) -> float | None:
+    """How much more CPU a request took in head, in percent: the median of its pairs."""
+    pairs = [(one.figures.get(CPU), other.figures.get(CPU)) for one, other in zip(job.base, job.head, strict=True)]
+    logs = [math.log(head / base) for base, head in pairs if base and head]
+    return math.expm1(median(logs)) * 100.0 if logs else None
+
+
 def _rivals(jobs: Sequence[Done]) -> str:
     rows = []
     for cell, own in _cells(jobs):
@@ -132,17 +165,17 @@ def _rivals(jobs: Sequence[Done]) -> str:
     return table(["planted", "machine", "job", "Loadgate", *RULES], rows)
 
 
-def _cells(jobs: Sequence[Done]) -> list[tuple[tuple[str, str, float], list[Done]]]:
+def _cells(jobs: Sequence[Done]) -> list[tuple[Cell, list[Done]]]:
     """The jobs by cell, sorted by disturbance, what kind of thing is planted, how much of it, and time."""
 
-    def place(cell: tuple[str, str, float]) -> tuple[str, str, int, float]:
+    def place(cell: Cell) -> tuple[str, str, int, float]:
         kind, _, amount = cell[0].partition(":")
         return cell[1], kind, int(amount), cell[2]
 
     return [(cell, [job for job in jobs if job.cell == cell]) for cell in sorted({job.cell for job in jobs}, key=place)]
 
 
-def _named(cell: tuple[str, str, float]) -> list[str]:
+def _named(cell: Cell) -> list[str]:
     return [cell[0], cell[1], f"{cell[2]:g} s"]
 
 

@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.machine import BenchError
-from bench.trust.cases import case_of
-from bench.trust.cost import Cost
+from bench.trust import truths
+from bench.trust.apart import run_apart
+from bench.trust.cases import GRID, case_of, sized
+from bench.trust.cost import Cost, truth
 from bench.trust.disturbance import disturbed
 from bench.trust.journal import Block, Done, append, read
+from bench.trust.quota import quota
 from bench.trust.rivals import P50, P95, bencher, guide, previous, slower, threshold, welch_p
 from bench.trust.table import CPU, page
+from bench.trust.truths import Truth
 from loadgate.measure.histogram import Histogram
 
 
@@ -90,9 +96,24 @@ def test_the_table_counts_false_alarms_with_their_exact_interval() -> None:
 
 
 def test_work_is_planted_as_a_share_of_what_a_request_costs() -> None:
-    assert case_of("work:5", Cost(plain=130.0, unit=0.25)).units == 26
-    with pytest.raises(BenchError, match="no case is called `work:x`"):
-        case_of("work:x", Cost(130.0, 0.25))
+    units = {"service": Cost(plain=130.0, unit=0.25).percent}
+    assert sized(case_of("work:5"), units).units == 26
+    assert sized(case_of("one-of-ten:20"), units).units == 104
+    assert sized(case_of("tail:20"), {}).units == 0
+
+
+@pytest.mark.parametrize("name", ["work:x", "work:-5", "target/memory:5", "other/work:5", "none"])
+def test_a_case_that_there_is_not_is_named(name: str) -> None:
+    with pytest.raises(BenchError, match=f"no case is called `{name}`"):
+        case_of(name)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in GRID}))
+def test_commands_of_base_and_head_are_equally_long_and_differ_in_what_is_planted(name: str) -> None:
+    case = sized(case_of(name), {"service": 5.0, "target": 1.0})
+    assert case.name == name
+    assert len(case.base) == len(case.head)
+    assert (case.base == case.head) is name.endswith(":0")
 
 
 def test_a_disturbance_leaves_no_process_behind() -> None:
@@ -102,3 +123,71 @@ def test_a_disturbance_leaves_no_process_behind() -> None:
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+@pytest.mark.slow
+def test_a_job_that_breaks_is_an_error_with_what_it_said_last() -> None:
+    with pytest.raises(BenchError, match="invalid choice: 'no such machine'"):
+        run_apart(case_of("work:1"), "no such machine", seconds=1.0, seed=1)
+
+
+def test_truths_count_in_proportion_by_the_nearest_amount_and_the_last_of_it(tmp_path: Path) -> None:
+    path = tmp_path / truths.NAME
+    for found in (Truth("service", 100, 9.0, 0.1), Truth("service", 100, 10.0, 0.1), Truth("service", 400, 44.0, 0.4)):
+        truths.append(path, found)
+    kept = truths.read(path)
+    assert truths.percent_of(kept, "service", 50) == pytest.approx((5.0, 0.05))
+    assert truths.percent_of(kept, "service", 300) == pytest.approx((33.0, 0.3))
+    assert truths.percent_of(kept, "target", 50) is None
+
+
+def test_the_table_has_what_was_planted_in_fact_beside_what_jobs_say() -> None:
+    more = replace(block(10.0), figures={P50: 10.0, P95: 20.0, CPU: 143.0})
+    job = replace(done("fail", "work:10", 90.0), head=(more, more), units=100)
+    assert "| work:10 | not measured | +10.00 % |    1 |" in page([job])
+    assert "| work:10 | +9.00 % +/- 0.20 | +10.00 % |    1 |" in page([job], [Truth("service", 200, 18.0, 0.2)])
+
+
+def test_a_job_in_which_nothing_was_evidence_keeps_no_promise_of_silence() -> None:
+    lines = page([done("pass")] * 99 + [done("invalid")] * 50).splitlines()
+    assert "not measured (99 of 100 jobs)" in next(line for line in lines if line.startswith("| nothing planted: FAIL"))
+
+
+def test_two_alarms_are_too_many_until_two_hundred_jobs() -> None:
+    lines = page([done("pass")] * 197 + [done("fail")] * 2).splitlines()
+    assert next(line for line in lines if line.startswith("| nothing planted: FAIL")).endswith(" **missed** |")
+
+
+def test_a_quota_holds_what_is_started_in_it_and_leaves_no_group() -> None:
+    try:
+        with quota(0.2):
+            group = own_cgroup()
+            before, began = time.process_time(), time.monotonic()
+            while time.monotonic() < began + 0.5:
+                pass
+            used = time.process_time() - before
+    except BenchError as error:
+        pytest.skip(str(error))
+    assert used < 0.25  # a fifth of half a second, and a period more at either end
+    assert f"loadgate-trust-{os.getpid()}" in group
+    assert "loadgate-trust" not in own_cgroup()
+
+
+def own_cgroup() -> str:
+    return Path("/proc/self/cgroup").read_text()
+
+
+@pytest.mark.slow
+def test_work_that_is_planted_is_found_in_the_cpu_time_of_either_subject() -> None:
+    for subject, units in (("service", 150), ("target", 60)):
+        found = truth(subject, units, starts=2, couples=3)
+        assert 25.0 < found.percent < 150.0, subject
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_job_leaves_a_line_with_its_pairs_and_their_service_times() -> None:
+    done = run_apart(case_of("work:0"), "idle", seconds=1.0, seed=7)
+    assert done.case == "work:0" and done.seed == 7 and done.commit
+    assert len(done.base) == len(done.head) >= 8
+    assert all(block.service.count > 100 for block in (*done.base, *done.head))
