@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 import signal
 import sys
 import time
@@ -14,16 +13,14 @@ from typing import Final
 
 from bench.machine import BenchError, alone
 from bench.trust import truths
-from bench.trust.apart import run_apart
-from bench.trust.cases import GRID, SUBJECTS, WORK, Case, case_of, sized
+from bench.trust.cases import GRID, SUBJECTS, WORK, Case, case_of
 from bench.trust.cost import measured, truth
 from bench.trust.disturbance import NAMES as DISTURBANCES
-from bench.trust.journal import NAME, Cell, append, read
-from bench.trust.table import PAGE, page
+from bench.trust.journal import NAME, read
+from bench.trust.rounds import measure
+from bench.trust.table import BARS, PAGE, page
 from loadgate.errors import LoadgateError
 
-FAILURES: Final = 3
-"""Jobs of a cell that came to nothing, after which it is left out until the next time."""
 OUT: Final = Path(__file__).parent / "out"
 
 
@@ -37,12 +34,12 @@ def main() -> int:
             if options.do == "truth":
                 _truth(options.percent, options.out)
             elif options.do == "run":
-                case = case_of(options.case)
-                units = _units([case])
-                for _ in range(options.jobs):
-                    _job(sized(case, units), options.disturbance, options.time, options.out)
+                cell = (options.case, options.disturbance, options.time)
+                measure({cell: options.jobs}, {}, units=_units([case_of(options.case)]), out=options.out, say=_say)
             else:
-                _rounds(options.hours, options.out)
+                done = Counter(job.cell for job in read(options.out / NAME))
+                units = _units(case_of(name) for name, _, _ in GRID)
+                measure(GRID, done, units=units, out=options.out, say=_say, hours=options.hours)
     except (BenchError, LoadgateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -56,7 +53,7 @@ def _units(cases: Iterable[Case]) -> dict[str, float]:
     found = {}
     for subject in dict.fromkeys(case.subject for case in cases if case.kind in WORK and case.amount):
         cost = found[subject] = measured(subject)
-        print(f"{subject}: a request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us", flush=True)
+        _say(f"{subject}: a request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us")
     return {subject: cost.percent for subject, cost in found.items()}
 
 
@@ -66,37 +63,11 @@ def _truth(percents: Sequence[int], out: Path) -> None:
         for amount in percents:
             found = truth(subject, round(percent * amount))
             truths.append(out / truths.NAME, found)
-            print(
-                f"{subject}: {found.units} units for {amount} %: {found.percent:+.2f} % (error {found.error:.2f})",
-                flush=True,
-            )
+            _say(f"{subject}: {found.units} units for {amount} %: {found.percent:+.2f} % (error {found.error:.2f})")
 
 
-def _rounds(hours: float, out: Path) -> None:
-    """Jobs of the cells that have fewest, in the order of the grid, until no time is left for another."""
-    end = time.monotonic() + hours * 3600
-    done = Counter(job.cell for job in read(out / NAME))
-    failures = Counter[Cell]()
-    units = _units(case_of(name) for name, _, _ in GRID)
-    while todo := [cell for cell in GRID if failures[cell] < FAILURES]:
-        cell = min(todo, key=lambda one: done[one] + failures[one])
-        if time.monotonic() + 1.5 * cell[2] > end:
-            return
-        name, disturbance, seconds = cell
-        try:
-            _job(sized(case_of(name), units), disturbance, seconds, out)
-        except BenchError as error:  # one job of a night must not end it
-            print(f"{name}, {disturbance}: not measured: {error}", flush=True)
-            failures[cell] += 1
-        else:
-            done[cell] += 1
-    raise BenchError("every cell failed three times")
-
-
-def _job(case: Case, disturbance: str, seconds: float, out: Path) -> None:
-    job = run_apart(case, disturbance, seconds=seconds, seed=random.randrange(2**31))
-    append(out / NAME, job)
-    print(f"{case.name}, {disturbance}, {seconds:g} s: {job.verdict} in {job.minutes:.1f} min", flush=True)
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def _table(out: Path, *, write: bool) -> int:
@@ -107,7 +78,8 @@ def _table(out: Path, *, write: bool) -> int:
     print(text)
     if write:
         PAGE.write_text(text)
-    return 0
+    met = [bar.met(jobs) for bar in BARS]
+    return 1 if False in met else 3 if None in met else 0
 
 
 def _seconds(text: str) -> float:

@@ -21,15 +21,16 @@ ONE: Final = {"service": "9", "target": "/users/1"}
 REQUESTS: Final = {"service": "GET /0", "target": "GET /users/2"}
 WORK: Final = ("work", "one-of-ten")
 
-GRID: Final = (
-    *(("work:0", name, 45.0) for name in NAMES),
-    *((f"work:{percent}", name, 90.0) for name in ("idle", "burner", "bursts") for percent in (2, 5, 10, 20)),
-    *(("work:10", name, 90.0) for name in ("burners", "quota", "drift")),
-    *((case, "idle", 90.0) for case in ("tail:20", "one-of-ten:20", "memory:20", "startup:100")),
-    *((case, "idle", 45.0) for case in ("one-of-ten:0", "target/work:0")),
-    *((f"target/{case}", "idle", 90.0) for case in ("work:2", "work:5", "work:10", "work:20", "tail:20")),
-)
-"""Case, disturbance and seconds of each cell, in the order of a round."""
+GRID: Final = {
+    **{("work:0", name, 45.0): 100 if name in ("idle", "burner") else 20 for name in NAMES},
+    **{(f"work:{percent}", "idle", 90.0): 20 for percent in (2, 5, 10, 20)},
+    **{(f"work:{percent}", name, 90.0): 10 for name in ("burner", "bursts") for percent in (2, 5, 10, 20)},
+    **{("work:10", name, 90.0): 10 for name in ("burners", "quota", "drift")},
+    **{(case, "idle", 90.0): 10 for case in ("tail:20", "one-of-ten:20", "memory:20", "startup:100")},
+    **{(case, "idle", 45.0): 20 for case in ("one-of-ten:0", "target/work:0")},
+    **{(f"target/{case}", "idle", 90.0): 10 for case in ("work:2", "work:5", "work:10", "work:20", "tail:20")},
+}
+"""Case, disturbance and seconds of each cell, and how many jobs it is to have; some 11 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +91,5 @@ def case_of(name: str) -> Case:
 
 
 def sized(case: Case, units: Mapping[str, float]) -> Case:
-    """`case` with its work, where it is any. `units` are those that make a request of a subject cost 1 % more."""
-    return case.planted(round(units[case.subject] * case.amount)) if case.kind in WORK else case
+    """`case` with its work, where it is any. `units`: those that make a request of a subject cost 1 % more, where any does."""
+    return case.planted(round(units.get(case.subject, 0.0) * case.amount)) if case.kind in WORK else case

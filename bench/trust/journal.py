@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class Done:
     head: tuple[Block, ...]
     machine: str
     commit: str = ""
+    others: float = 0.0
+    """The share of a core that went to programs beside the job and its disturbance."""
 
     @property
     def cell(self) -> Cell:
@@ -104,19 +106,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _plain(job: Done) -> dict[str, Any]:
-    names = (
-        "case",
-        "disturbance",
-        "seconds",
-        "seed",
-        "minutes",
-        "verdict",
-        "words",
-        "reasons",
-        "units",
-        "machine",
-        "commit",
-    )
+    names = [field.name for field in fields(Done) if field.name not in ("base", "head")]
     return {name: getattr(job, name) for name in names}
 
 

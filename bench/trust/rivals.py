@@ -15,8 +15,6 @@ from bench.trust.journal import Block
 from loadgate.judge.student import two_sided
 from loadgate.measure.histogram import Histogram
 
-P50: Final = "http_req_duration p50"
-P95: Final = "http_req_duration p95"
 WINDOW: Final = 64
 """Bencher's default `max_sample_size` in the setup that its documentation recommends."""
 _LEAST_HISTORY: Final = 2
@@ -39,14 +37,14 @@ def previous(limit: float) -> Rule:
     """github-action-benchmark: the p50 of one run above `limit` times that of the one before."""
 
     def rule(base: Blocks, head: Blocks, _: Blocks) -> bool | None:
-        return head[0].figures[P50] > limit * base[0].figures[P50] if base else None
+        return _p50(head[0]) > limit * _p50(base[0]) if base else None
 
     return rule
 
 
 def threshold(base: Blocks, head: Blocks, _: Blocks) -> bool | None:
     """k6: the head run's p95 above a threshold set at the base run's + 10 %."""
-    return head[0].figures[P95] > 1.1 * base[0].figures[P95] if base else None
+    return head[0].service.percentile(95) > 1.1 * base[0].service.percentile(95) if base else None
 
 
 def mann_whitney(base: Blocks, head: Blocks, _: Blocks) -> bool | None:
@@ -58,17 +56,17 @@ def welch(base: Blocks, head: Blocks, _: Blocks) -> bool | None:
     """Welch's t-test on the p50 of blocks, as if there were no pairs: the head's is more, one-sided p < 0.01."""
     if len(base) < 2:
         return None
-    one, other = ([block.figures[P50] for block in blocks] for blocks in (base, head))
+    one, other = ([_p50(block) for block in blocks] for blocks in (base, head))
     return welch_p(one, other) < _ALPHA
 
 
 def bencher(base: Blocks, head: Blocks, history: Blocks) -> bool | None:
     """Bencher's t-test, upper boundary 0.99: head p50 above mean + t s of the history, t one-sided with n - 1 degrees."""
-    known = [block.figures[P50] for block in history[-WINDOW:]]
+    known = [_p50(block) for block in history[-WINDOW:]]
     if not head or len(known) < _LEAST_HISTORY:
         return None
     spread = stdev(known)
-    excess = head[0].figures[P50] - mean(known)
+    excess = _p50(head[0]) - mean(known)
     if not spread:
         return excess > 0
     return upper_tail(excess / spread, len(known) - 1) < _ALPHA
@@ -83,6 +81,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "Bencher t-test": bencher,
     "k6 p95 + 10 %": threshold,
 }
+
+
+def _p50(block: Block) -> float:
+    """Of all requests of a start, in milliseconds."""
+    return block.service.percentile(50)
 
 
 def pooled(blocks: Blocks) -> Histogram:

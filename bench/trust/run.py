@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from bench.machine import BenchError, commit, description
+from bench.process import Others
 from bench.trust.cases import REQUESTS, Case, case_of
 from bench.trust.disturbance import NAMES, disturbed
 from bench.trust.journal import Block, Done, encode
@@ -47,6 +48,7 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
     record: AbRecord | None = None
     with tempfile.TemporaryDirectory() as folder, disturbed(disturbance, seed=seed, seconds=seconds):
         job = Job(make_ab_plan(flags, os.environ), RecordFile(Path(folder), NAME), os.environ, "", _quiet)
+        others = Others()
         try:
             record = job.run()
         except Interrupted:
@@ -55,6 +57,7 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
             reasons: tuple[str, ...] = (error.message,)
         else:
             reasons = record.verdict.reasons
+        share = others.share()
     if record is not None and record.state is RunState.INTERRUPTED:
         raise KeyboardInterrupt
     rows = () if record is None or record.comparison is None else record.comparison.rows
@@ -72,6 +75,7 @@ def run(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
         head=tuple(_block(pair, Arm.HEAD) for pair in job.measured),
         machine=description(),
         commit=commit(),
+        others=share,
     )
 
 

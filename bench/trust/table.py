@@ -14,13 +14,14 @@ from bench.percentiles import percentile
 from bench.results import table
 from bench.trust.cases import case_of
 from bench.trust.journal import Block, Cell, Done
-from bench.trust.rivals import P50, RULES
+from bench.trust.rivals import RULES
 from bench.trust.truths import Truth, percent_of
 from loadgate.judge.calibration import exact_interval
 from loadgate.record.verdict import Word
 
 PAGE: Final = Path(__file__).parent.parent / "TRUST.md"
 CPU: Final = "target_cpu_per_request"
+P50: Final = "http_req_duration p50"
 _WORDS: Final = (Word.FAIL, Word.UNSURE, Word.INVALID)
 
 
@@ -36,6 +37,20 @@ class Bar:
     limit: float
     hit: Callable[[Done], bool]
     at_most: bool = False
+
+    def counts(self, jobs: Sequence[Done]) -> tuple[int, int]:
+        """Hits, and the jobs that count."""
+        own = [job for job in jobs if job.cell == (self.case, self.disturbance, self.seconds)]
+        if self.at_most:  # who finds nothing since nothing was evidence has kept no promise of silence
+            own = [job for job in own if job.verdict != Word.INVALID]
+        return sum(map(self.hit, own)), len(own)
+
+    def met(self, jobs: Sequence[Done]) -> bool | None:
+        """None: there are too few jobs."""
+        hits, count = self.counts(jobs)
+        if count < self.least:
+            return None
+        return hits <= self.limit * count if self.at_most else hits >= self.limit * count
 
 
 def _failed(job: Done) -> bool:
@@ -66,18 +81,23 @@ BARS: Final = (
 def page(jobs: Sequence[Done], truths: Sequence[Truth] = ()) -> str:
     """The whole page, from one job at least."""
     machines = sorted({job.machine.rsplit(", ", 1)[0] for job in jobs})
+    commits = ", ".join(dict.fromkeys(job.commit or "unknown" for job in jobs))
     parts = [
         "# Can its verdict be trusted?",
         "Written by `scripts/trust table --write`: do not edit by hand. `scripts/trust plan --hours 8` runs more jobs, and "
         "goes on\nwhere it was stopped. Ranges are exact 95 % binomial intervals (Clopper-Pearson).",
-        "\n".join(f"Measured on {machine}." for machine in machines),
+        "\n".join(f"Measured on {machine}." for machine in machines) + f" Loadgate at commit {commits}.",
         "## What was promised",
         _bars(jobs),
         "## Loadgate",
         "`work:N` is N % more CPU work per request of a real service, `one-of-ten:N` that on one endpoint of ten, `tail:N` N "
         "ms more\nfor one request in a hundred, `memory:N` N MB and `startup:N` N ms more at the start; `target/...` is "
         "planted in the\nembedded target instead. Where it is 0, every FAIL is false. "
-        "`CPU` and `p50` are the shares\nof jobs that name CPU per request or p50 as worse.",
+        "`CPU` and `p50` are the shares\nof jobs that name CPU per request or p50 as worse; `min` is how long they took, "
+        "median and 90th percentile; `others` is the\nshare of a core that other programs took meanwhile.\n\n"
+        "The machine: idle, as far as `others` says; `burner` a program of ours that takes a core all the time, `burners` one "
+        "on each core,\n`bursts` one on a core, on and off for 0.2 to 2 s, `drift` one that takes from none to all of a core "
+        "over the job; `quota` one\ncore for the generator and both arms together.",
         _loadgate(jobs),
         "## What was planted in fact",
         _planted(jobs, truths),
@@ -92,15 +112,12 @@ def page(jobs: Sequence[Done], truths: Sequence[Truth] = ()) -> str:
 def _bars(jobs: Sequence[Done]) -> str:
     rows = []
     for bar in BARS:
-        own = [job for job in jobs if job.cell == (bar.case, bar.disturbance, bar.seconds)]
-        if bar.at_most:  # who finds nothing since nothing was evidence has kept no promise of silence
-            own = [job for job in own if job.verdict != Word.INVALID]
-        hits = sum(map(bar.hit, own))
-        met = hits <= bar.limit * len(own) if bar.at_most else hits >= bar.limit * len(own)
-        said = VERDICTS[met] if len(own) >= bar.least else f"not measured ({len(own)} of {bar.least} jobs)"
+        hits, count = bar.counts(jobs)
+        met = bar.met(jobs)
+        said = VERDICTS[met] if met is not None else f"not measured ({count} of {bar.least} jobs)"
         word = "at most" if bar.at_most else "at least"
         rows.append(
-            [bar.name, bar.disturbance, f"{bar.seconds:g} s", f"{hits} of {len(own)}", f"{word} {bar.limit:.0%}", said]
+            [bar.name, bar.disturbance, f"{bar.seconds:g} s", f"{hits} of {count}", f"{word} {bar.limit:.0%}", said]
         )
     return table(["", "machine", "job", "jobs", "promised", ""], rows)
 
@@ -118,11 +135,11 @@ def _loadgate(jobs: Sequence[Done]) -> str:
                 *(_share(sum(map(_names(series), own)), len(own)) for series in (CPU, P50)),
                 f"{median(minutes):.1f}",
                 f"{percentile(minutes, 90):.1f}",
+                f"{median(job.others for job in own):.0%}",
             ]
         )
-    return table(
-        ["planted", "machine", "job", "jobs", *(word.upper() for word in _WORDS), "CPU", "p50", "min", "min p90"], rows
-    )
+    words = [word.upper() for word in _WORDS]
+    return table(["planted", "machine", "job", "jobs", *words, "CPU", "p50", "min", "min p90", "others"], rows)
 
 
 def _planted(jobs: Sequence[Done], truths: Sequence[Truth]) -> str:

@@ -9,21 +9,22 @@ from pathlib import Path
 import pytest
 
 from bench.machine import BenchError
-from bench.trust import truths
+from bench.trust import rounds, truths
 from bench.trust.apart import run_apart
-from bench.trust.cases import GRID, case_of, sized
+from bench.trust.cases import GRID, Case, case_of, sized
 from bench.trust.cost import Cost, truth
 from bench.trust.disturbance import disturbed
-from bench.trust.journal import Block, Done, append, read
+from bench.trust.journal import NAME, Block, Done, append, read
 from bench.trust.quota import quota
-from bench.trust.rivals import P50, P95, bencher, guide, previous, slower, threshold, welch_p
-from bench.trust.table import CPU, page
+from bench.trust.rivals import bencher, guide, previous, slower, threshold, welch_p
+from bench.trust.rounds import next_cell
+from bench.trust.table import BARS, CPU, page
 from bench.trust.truths import Truth
 from loadgate.measure.histogram import Histogram
 
 
 def block(p50: float, p95: float = 20.0) -> Block:
-    return Block({P50: p50, P95: p95, CPU: 130.0}, Histogram.of([p50] * 90 + [p95] * 10))
+    return Block({CPU: 130.0}, Histogram.of([p50] * 90 + [p95] * 10))
 
 
 def done(verdict: str, case: str = "work:0", seconds: float = 45.0, head: float = 10.0) -> Done:
@@ -142,7 +143,7 @@ def test_truths_count_in_proportion_by_the_nearest_amount_and_the_last_of_it(tmp
 
 
 def test_the_table_has_what_was_planted_in_fact_beside_what_jobs_say() -> None:
-    more = replace(block(10.0), figures={P50: 10.0, P95: 20.0, CPU: 143.0})
+    more = replace(block(10.0), figures={CPU: 143.0})
     job = replace(done("fail", "work:10", 90.0), head=(more, more), units=100)
     assert "| work:10 | not measured | +10.00 % |    1 |" in page([job])
     assert "| work:10 | +9.00 % +/- 0.20 | +10.00 % |    1 |" in page([job], [Truth("service", 200, 18.0, 0.2)])
@@ -191,3 +192,41 @@ def test_a_job_leaves_a_line_with_its_pairs_and_their_service_times() -> None:
     assert done.case == "work:0" and done.seed == 7 and done.commit
     assert len(done.base) == len(done.head) >= 8
     assert all(block.service.count > 100 for block in (*done.base, *done.head))
+
+
+def test_the_next_job_is_of_the_cell_that_lacks_most_of_what_it_is_to_have() -> None:
+    few, many = ("work:5", "idle", 90.0), ("work:0", "idle", 45.0)
+    wanted = {few: 10, many: 100}
+    assert next_cell(wanted, {}, {}) == few
+    assert next_cell(wanted, {few: 1}, {}) == many
+    assert next_cell(wanted, {few: 1, many: 11}, {}) == few
+    assert next_cell(wanted, {few: 1, many: 11}, {few: 3}) == many
+    assert next_cell(wanted, {few: 10, many: 100}, {}) is None
+
+
+def test_a_cell_that_breaks_is_left_out_and_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_or_break(case: Case, disturbance: str, *, seconds: float, seed: int) -> Done:
+        if disturbance == "quota":
+            raise BenchError("it takes root")
+        return replace(done("pass"), case=case.name, disturbance=disturbance, seconds=seconds, seed=seed)
+
+    monkeypatch.setattr(rounds, "run_apart", run_or_break)
+    told: list[str] = []
+    wanted = {("work:0", "quota", 45.0): 5, ("work:0", "idle", 45.0): 3}
+    with pytest.raises(BenchError, match="3 times in a row: work:0, quota: it takes root"):
+        rounds.measure(wanted, {("work:0", "idle", 45.0): 1}, units={}, out=tmp_path, say=told.append)
+    assert [job.disturbance for job in read(tmp_path / NAME)] == ["idle", "idle"]
+    assert "work:0, idle, 45 s: pass in 0.8 min, 3 of 3" in told
+
+
+def test_a_bar_is_unknown_met_or_missed_and_an_invalid_job_found_nothing() -> None:
+    bars = {bar.name: bar for bar in BARS}
+    alarms = bars["nothing planted: FAIL"]
+    assert alarms.met([done("pass")] * 99) is None
+    assert alarms.met([done("pass")] * 100) is True
+    assert alarms.met([done("fail")] * 100) is False
+    found = bars["+10 %: FAIL"]
+    assert found.met([done("fail", "work:10", 90.0)] * 19 + [done("invalid", "work:10", 90.0)]) is True
+    assert found.met([done("fail", "work:10", 90.0)] * 18 + [done("invalid", "work:10", 90.0)] * 2) is False
