@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,24 +44,6 @@ if TYPE_CHECKING:
 @output_options("ab.json")
 @store_option
 def ab(
-    what: str | None,
-    base: str | None,
-    head: str | None,
-    base_ref: str | None,
-    head_ref: str | None,
-    build: str | None,
-    start: str | None,
-    config: Path | None,
-    request: str | None,
-    ready: str | None,
-    rate: str | None,
-    pairs: int | None,
-    length: str | None,
-    warmup: str | None,
-    capacity: str | None,
-    share_cores: bool,
-    time: str | None,
-    seed: int | None,
     out: Path,
     every: bool,
     strict: bool,
@@ -70,6 +52,7 @@ def ab(
     quiet: bool,
     form: str,
     place: str | None,
+    **said: Any,
 ) -> int:
     """Say whether HEAD is worse than BASE, on this one machine, and how sure that is.
 
@@ -85,28 +68,8 @@ def ab(
     from loadgate.plan import working_folder
     from loadgate.record.file import RecordFile
 
-    flags = AbFlags(
-        what=what,
-        base=base,
-        head=head,
-        base_ref=base_ref,
-        head_ref=head_ref,
-        build=build,
-        start=start,
-        config=config,
-        request=request,
-        ready=ready,
-        rate=rate,
-        pairs=pairs,
-        length=length,
-        warmup=warmup,
-        capacity=capacity,
-        share_cores=share_cores,
-        time=time,
-        seed=seed,
-    )
     home = working_folder()  # a script may change it
-    plan = make_ab_plan(flags, os.environ)
+    plan = make_ab_plan(AbFlags(**said), os.environ)
     if markdown is not None:
         check_summary(markdown, home, option="--markdown")
         if os.path.realpath(home / markdown) == os.path.realpath(home / out / NAME):
