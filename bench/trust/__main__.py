@@ -14,7 +14,7 @@ from typing import Final
 from bench.machine import BenchError, alone
 from bench.trust import truths
 from bench.trust.cases import GRID, SUBJECTS, WORK, Case, case_of
-from bench.trust.cost import measured, truth
+from bench.trust.cost import TRIAL, truth
 from bench.trust.disturbance import NAMES as DISTURBANCES
 from bench.trust.journal import NAME, read
 from bench.trust.rounds import measure
@@ -35,10 +35,16 @@ def main() -> int:
                 _truth(options.percent, options.out)
             elif options.do == "run":
                 cell = (options.case, options.disturbance, options.time)
-                measure({cell: options.jobs}, {}, units=_units([case_of(options.case)]), out=options.out, say=_say)
+                measure(
+                    {cell: options.jobs},
+                    {},
+                    units=_units([case_of(options.case)], options.out),
+                    out=options.out,
+                    say=_say,
+                )
             else:
                 done = Counter(job.cell for job in read(options.out / NAME))
-                units = _units(case_of(name) for name, _, _ in GRID)
+                units = _units((case_of(name) for name, _, _ in GRID), options.out)
                 measure(GRID, done, units=units, out=options.out, say=_say, hours=options.hours)
     except (BenchError, LoadgateError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,18 +54,28 @@ def main() -> int:
     return 0
 
 
-def _units(cases: Iterable[Case]) -> dict[str, float]:
-    """Of each subject in which work is planted, the units that make a request cost 1 % more."""
+def _units(cases: Iterable[Case], out: Path) -> dict[str, float]:
+    """Of each subject in which work is planted, the units that make a request cost 1 % more: as they were found the first time.
+
+    So all jobs that are kept in `out` have the same.
+    """
     found = {}
     for subject in dict.fromkeys(case.subject for case in cases if case.kind in WORK and case.amount):
-        cost = found[subject] = measured(subject)
-        _say(f"{subject}: a request takes {cost.plain:.1f} us of CPU, a unit of work {cost.unit:.3f} us")
-    return {subject: cost.percent for subject, cost in found.items()}
+        known = [size for size in truths.read(out / truths.SIZES) if size.subject == subject]
+        if not known:
+            known = [truth(subject, TRIAL[subject])]
+            truths.append(out / truths.SIZES, known[0])
+        size = known[0]
+        if size.percent <= 0.0:
+            raise BenchError(f"{subject}: work costs nothing here ({size.percent:+.2f} %): remove {out / truths.SIZES}")
+        _say(f"{subject}: {size.units} units of work are {size.percent:+.2f} % of a request (error {size.error:.2f})")
+        found[subject] = size.units / size.percent
+    return found
 
 
 def _truth(percents: Sequence[int], out: Path) -> None:
     """Measure planted work once more and apart, and keep it."""
-    for subject, percent in _units([Case(subject, "work", 1) for subject in SUBJECTS]).items():
+    for subject, percent in _units([Case(subject, "work", 1) for subject in SUBJECTS], out).items():
         for amount in percents:
             found = truth(subject, round(percent * amount))
             truths.append(out / truths.NAME, found)

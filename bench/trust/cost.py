@@ -1,4 +1,4 @@
-"""What a request costs a subject in CPU time, by the kernel's count: to size planted work, and to say what it truly is.
+"""What work costs a subject, in percent of a request's CPU time by the kernel's count: to size it, and to say what it truly is.
 
 Neither Loadgate nor its figures take part.
 """
@@ -12,9 +12,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from random import Random
-from statistics import fmean, median, stdev
+from statistics import fmean, stdev
 from typing import Final
 
 from bench.machine import BenchError
@@ -23,34 +22,14 @@ from bench.trust.truths import Truth
 from loadgate.probe import procfs
 from loadgate.probe.ports import free_ports
 
-_STEP: Final = {"service": 500, "target": 100}
-"""Units of work more, by which the cost of one is found."""
+TRIAL: Final = {"service": 150, "target": 30}
+"""Units of work by which it is found out how many it takes: some 20 % of a request."""
 _PATHS: Final = {"service": ("/8", f"/{ONE['service']}"), "target": ("/users/2", ONE["target"])}
 """Two that cost the same, of which the second has what is planted in one."""
 _STRETCH: Final = 200
 _PAUSE: Final = 0.0005
 """Seconds before each request: in a job, too, a subject waits for most of them, and a program that is woken up costs more."""
 _PATIENCE: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Microseconds of CPU: of a `plain` request, and of one `unit` of work more."""
-
-    plain: float
-    unit: float
-
-    @property
-    def percent(self) -> float:
-        """How many units more make a request cost 1 % more."""
-        return self.plain / 100.0 / self.unit
-
-
-def measured(subject: str, requests: int = 3000, rounds: int = 5) -> Cost:
-    """What `subject` costs. Raises BenchError where it does not start."""
-    step = _STEP[subject]
-    pairs = [(_one(subject, 0, requests), _one(subject, step, requests)) for _ in range(rounds)]
-    return Cost(median(plain for plain, _ in pairs), median(more - plain for plain, more in pairs) / step)
 
 
 def truth(subject: str, units: int, *, starts: int = 12, couples: int = 20) -> Truth:
@@ -71,14 +50,6 @@ def truth(subject: str, units: int, *, starts: int = 12, couples: int = 20) -> T
         plain, worked = used.values()
         logs.append(math.log(worked / plain))
     return Truth(subject, units, math.expm1(fmean(logs)) * 100.0, stdev(logs) / math.sqrt(starts) * 100.0)
-
-
-def _one(subject: str, units: int, requests: int) -> float:
-    """Microseconds a request of a start whose one endpoint has `units` more."""
-    path = _PATHS[subject][1]
-    with _running(subject, units) as (pid, connection):
-        _cost(pid, connection, path, requests // 10)
-        return _cost(pid, connection, path, requests) / requests * 1e6
 
 
 def _cost(pid: int, connection: http.client.HTTPConnection, path: str, requests: int) -> float:

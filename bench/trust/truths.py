@@ -13,6 +13,8 @@ from bench.machine import BenchError
 from bench.trust.journal import append_line, read_lines
 
 NAME: Final = "truths.jsonl"
+SIZES: Final = "sizes.jsonl"
+"""The measurements from which the amounts of work were set: they do not count as truths."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bench.machine import BenchError
 from bench.trust import rounds, truths
 from bench.trust.apart import run_apart
 from bench.trust.cases import GRID, Case, case_of, sized
-from bench.trust.cost import Cost, truth
+from bench.trust.cost import truth
 from bench.trust.disturbance import disturbed
 from bench.trust.journal import NAME, Block, Done, append, read
 from bench.trust.quota import quota
@@ -97,7 +97,7 @@ def test_the_table_counts_false_alarms_with_their_exact_interval() -> None:
 
 
 def test_work_is_planted_as_a_share_of_what_a_request_costs() -> None:
-    units = {"service": Cost(plain=130.0, unit=0.25).percent}
+    units = {"service": 5.2}
     assert sized(case_of("work:5"), units).units == 26
     assert sized(case_of("one-of-ten:20"), units).units == 104
     assert sized(case_of("tail:20"), {}).units == 0
