@@ -105,6 +105,28 @@ def test_errors_are_told_as_counts() -> None:
     assert reason == "http_req_failed share is worse than main: 0 of 10,000, now 200 of 10,000"
 
 
+def test_shares_without_counts_move_by_points() -> None:
+    found = compared({FAILED: 0.0}, {FAILED: 0.48})
+    rows = tuple(replace(row, base_counts=None, head_counts=None) for row in found.rows)
+    (reason,) = decide_gate(PASS, replace(found, rows=rows)).reasons
+    assert reason.startswith("http_req_failed share is worse than main: 0 %, now 48.0 %, +48.0 pt (+4")
+    assert reason.endswith(" pt)")
+
+
+@pytest.mark.parametrize(
+    ("word", "reasons"),
+    [
+        (Word.PASS, ("no file",)),
+        (Word.UNSURE, ("no file", "it may be")),
+        (Word.FAIL, ("it may be", "no file")),
+        (Word.INVALID, ("it may be", "no file")),
+    ],
+)
+def test_what_is_lacking_leads_where_it_alone_makes_it_invalid(word: Word, reasons: tuple[str, ...]) -> None:
+    found = Verdict(word, () if word is Word.PASS else ("it may be",), True).lacking("no file")
+    assert found == Verdict(Word.FAIL if word is Word.FAIL else Word.INVALID, reasons, True)
+
+
 def test_without_a_baseline_nothing_passes() -> None:
     assert without_baseline(PASS, "there is none", strict=True) == Verdict(Word.NO_BASELINE, ("there is none",), True)
     assert without_baseline(Verdict(Word.FAIL, ("broken",)), "there is none").word is Word.FAIL

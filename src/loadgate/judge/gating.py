@@ -90,7 +90,8 @@ def _moved(row: Row) -> str:
     moved = f"{amount_text(row.base, row.unit)}, now {amount_text(row.head, row.unit)}"
     if math.isinf(row.change):
         return moved
-    return f"{moved}, {change_text(row.change)} ({change_text(row.low)} to {change_text(row.high)})"
+    change, low, high = (change_text(each, share=row.share) for each in (row.change, row.low, row.high))
+    return f"{moved}, {change} ({low} to {high})"
 
 
 def _advice(unsure: Sequence[Row]) -> str:

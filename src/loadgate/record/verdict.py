@@ -46,9 +46,13 @@ class Verdict:
     """Whether an answer that is not sure is an error."""
 
     def lacking(self, reason: str) -> Verdict:
-        """The same where something that was to be left behind is not there: that is no pass."""
-        word = self.word if self.word in (Word.FAIL, Word.INVALID) else Word.INVALID
-        return Verdict(word, (*self.reasons, reason), self.strict)
+        """The same where something that was to be left behind is not there: that is no pass.
+
+        The `reason` comes first where it alone makes the verdict invalid.
+        """
+        if self.word in (Word.FAIL, Word.INVALID):
+            return Verdict(self.word, (*self.reasons, reason), self.strict)
+        return Verdict(Word.INVALID, (reason, *self.reasons), self.strict)
 
     @property
     def exit_code(self) -> int:
