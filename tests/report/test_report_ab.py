@@ -94,6 +94,17 @@ def test_unsure_says_what_would_decide_it() -> None:
     assert "the smallest these 10 pairs could find" in text
 
 
+def test_more_pairs_than_there_may_be_are_no_advice() -> None:
+    record = SAMPLES["unsure"]
+    assert record.comparison is not None
+    for more, advised in ((990, True), (991, False)):
+        rows = tuple(
+            replace(row, missing_runs=more) if row.word is Change.UNSURE else row for row in record.comparison.rows
+        )
+        text = flat(page(replace(record, comparison=replace(record.comparison, rows=rows))))
+        assert ("to decide it: --pairs 1000 " in text, "to decide it" in text) == (advised, advised)
+
+
 def test_a_failure_says_figure_from_to_interval_and_that_it_was_confirmed() -> None:
     text = flat(page(SAMPLES["fail"]))
     assert re.search(r"target_cpu_per_request is worse than base: 170 us, now 204 us, \+20\.\d % \(\+19\.\d ", text)

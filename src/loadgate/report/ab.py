@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from loadgate.config.ab import MOST
 from loadgate.judge.wording import alarms_text, margin_text
 from loadgate.record.ab import AbRecord
 from loadgate.record.comparison import Change, Comparison, Row
@@ -160,7 +161,7 @@ def _ruled_out(comparison: Comparison) -> str:
 
 
 def _needed(record: AbRecord, comparison: Comparison) -> str:
-    """The options with which as many pairs of the same kind are measured as would probably decide."""
+    """The options with which as many pairs of the same kind are measured as would probably decide, if there may be so many."""
     if record.verdict.word is not Word.UNSURE:
         return ""
     unsure = comparison.unsettled
@@ -168,6 +169,8 @@ def _needed(record: AbRecord, comparison: Comparison) -> str:
     if not more or not record.evidence:
         return ""
     pairs = max(record.most, record.evidence + more)
+    if pairs > MOST:
+        return ""
     capacity = f" --capacity {record.capacity:g}s" if record.capacity else ""
     return f"--pairs {pairs} --length {math.ceil(record.length * 10.0) / 10.0:g}s{capacity}"
 
