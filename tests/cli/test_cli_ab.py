@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sys
@@ -165,6 +166,8 @@ def test_an_end_in_mid_test_keeps_the_pairs_and_leaves_nothing(
         process.wait()
     assert process.returncode == code, out + err
     assert read_json(record)["state"] == state
+    if number is signal.SIGINT:
+        assert re.search(r"interrupted after (1 pair|[2-9] pairs): nothing is decided", out), out
     until(lambda: not with_word(f"--note-password {tmp_path}".split()[1]))
 
 

@@ -287,9 +287,9 @@ class Job:
             reasons = dict.fromkeys(fault for one in self._faulty for fault in one.faults)
             return Verdict(Word.INVALID, tuple(reasons) or ("no pair was measured",))
         if state is RunState.INTERRUPTED:
-            return Verdict(
-                Word.UNSURE, (f"interrupted after {len(self._measured)} pairs: nothing is decided",), self.strict
-            )
+            count = len(self._measured)
+            after = f"interrupted after {count} {'pair' if count == 1 else 'pairs'}: nothing is decided"
+            return Verdict(Word.UNSURE, (after,), self.strict)
         return decide_gate(Verdict(Word.PASS), comparison, strict=self.strict)
 
     def _save(self, record: AbRecord, *, final: bool = False) -> None:
