@@ -199,11 +199,22 @@ def test_a_build_that_fails_shows_its_last_lines(repo: Repo, home: Home) -> None
     assert caught.value.exit_code == 3
     said = str(caught.value)
     assert "head: the build failed: exit code 1, and it printed:\n    90\n" in said
-    assert f"all of it is in {home.out / 'build-head.log'}" in said
+    assert f"what it printed is in {home.out / 'build-head.log'}" in said
     log = (home.out / "build-head.log").read_text()
     assert log.startswith("1\n2\n")
     assert "hunter2" not in said + log
     assert repo.worktrees == []
+
+
+def test_of_much_that_a_build_prints_whole_lines_at_the_end_are_kept(
+    repo: Repo, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadgate.ab.build._KEPT", 1600)
+    script = "seq -s Z 500 599 | sed s/^/password=/; seq 400"  # the cut goes through the password
+    with home.built(build=f"sh -c '{script}'"):
+        log = (home.out / "build-base.log").read_text()
+    assert log.startswith("... the first 409 of 1,901 bytes are left out\n1\n2\n")
+    assert log.endswith("\n399\n400\n")
 
 
 @pytest.mark.parametrize("command", ["no-such-program x", "sh -c 'kill -9 $$'"])
@@ -212,6 +223,12 @@ def test_a_build_that_cannot_run(repo: Repo, home: Home, command: str) -> None:
         pytest.fail("it was built")
     assert "base: the build failed: " in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+def test_a_build_that_removes_its_own_folder(repo: Repo, home: Home) -> None:
+    with pytest.raises(LoadgateError) as caught, home.built(build="sh -c 'rm -r $PWD'"):
+        pytest.fail("it was built")
+    assert "base: the folder it was built in is gone: the build removed it\n" in str(caught.value)
 
 
 def test_what_a_build_leaves_running_ends(repo: Repo, home: Home, tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ def twin(folder: Path, worktree: Path, top: Path, arm: Arm) -> Path:
         )
     within = folder.relative_to(top)
     found = worktree / within
+    if not worktree.is_dir():
+        raise LoadgateError(
+            f"{arm}: the folder it was built in is gone: the build removed it",
+            "let --build leave its own folder in place",
+        )
     if not found.is_dir():
         raise LoadgateError(f"{arm}: there is no folder {within} in that commit", "choose another ref")
     return found
