@@ -25,6 +25,18 @@ P50: Final = "http_req_duration p50"
 _WORDS: Final = (Word.FAIL, Word.UNSURE, Word.INVALID)
 
 
+_RIVALS: Final = """\
+Shares of jobs that a rule fails (`trust/rivals.py`).
+
+* guide: mean or p95 of all requests of head above 110 % of base's.
+* previous run: p50 of head's first start above 110 % or 200 % of that of base's first start (github-action-benchmark).
+* Mann-Whitney: all requests of all starts, one-sided p < 0.01.
+* Welch: p50 of the starts, as if they were no pairs, one-sided p < 0.01.
+* Bencher: p50 of head's first start beyond the 0.99 boundary of the t-test of base's first starts in the other jobs of the
+  row, 64 at most; a dash: there are fewer than two.
+* k6: p95 of head's first start above a threshold of base's first + 10 %."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A promise of issue 6: of the jobs of a cell, what share `hit` is at least (or at most), of so many jobs."""
@@ -102,8 +114,7 @@ def page(jobs: Sequence[Done], truths: Sequence[Truth] = ()) -> str:
         "## What was planted in fact",
         _planted(jobs, truths),
         "## Other rules, on the same pairs",
-        "Shares of jobs that a rule fails. Rules that compare two runs get the first pair; how each is applied is in\n"
-        "[`bench/trust/rivals.py`](trust/rivals.py).",
+        _RIVALS,
         _rivals(jobs),
     ]
     return "\n\n".join(parts) + "\n"

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.machine import BenchError
+from bench.process import tree
 from bench.trust import rounds, truths
 from bench.trust.apart import run_apart
 from bench.trust.cases import GRID, Case, case_of, sized
@@ -198,7 +203,7 @@ def test_the_next_job_is_of_the_cell_that_lacks_most_of_what_it_is_to_have() -> 
     few, many = ("work:5", "idle", 90.0), ("work:0", "idle", 45.0)
     wanted = {few: 10, many: 100}
     assert next_cell(wanted, {}, {}) == few
-    assert next_cell(wanted, {few: 1}, {}) == many
+    assert next_cell(wanted, {few: 1, many: 5}, {}) == many
     assert next_cell(wanted, {few: 1, many: 11}, {}) == few
     assert next_cell(wanted, {few: 1, many: 11}, {few: 3}) == many
     assert next_cell(wanted, {few: 10, many: 100}, {}) is None
@@ -230,3 +235,54 @@ def test_a_bar_is_unknown_met_or_missed_and_an_invalid_job_found_nothing() -> No
     found = bars["+10 %: FAIL"]
     assert found.met([done("fail", "work:10", 90.0)] * 19 + [done("invalid", "work:10", 90.0)]) is True
     assert found.met([done("fail", "work:10", 90.0)] * 18 + [done("invalid", "work:10", 90.0)] * 2) is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "left"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_job_that_is_ended_leaves_none_of_its_programs(how: signal.Signals, left: int) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "bench.trust.run",
+        "work:0",
+        "burner",
+        "--units",
+        "0",
+        "--seconds",
+        "9",
+        "--seed",
+        "1",
+    ]
+    job = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: sum("bench.trust.service" in command_of(pid) for pid in family(job.pid)) >= 2, "two arms")
+        started = {pid: command_of(pid) for pid in family(job.pid)[1:]}
+        job.send_signal(how)
+        assert job.wait(20.0) == left
+        wait_for(lambda: all(command_of(pid) != command for pid, command in started.items()), "all to be gone")
+    finally:
+        job.kill()
+        job.wait()
+
+
+def family(pid: int) -> list[int]:
+    """It and all it started; none where one ended while they were looked for."""
+    try:
+        return tree(pid)
+    except OSError:
+        return []
+
+
+def command_of(pid: int) -> str:
+    """Its command line; "" of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def wait_for(holds: Callable[[], bool], what: str, patience: float = 20.0) -> None:
+    until = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < until, f"waited {patience:g} s for {what}"
+        time.sleep(0.05)
