@@ -71,7 +71,9 @@ async def _build(keeper: Keeper, command: tuple[str, ...], arm: Arm, place: Path
         write_atomically(log, printed.encode("utf-8", "replace"), sync=False)
     if ended.code != 0:
         last = tuple(printed.splitlines()[-_SHOWN:])
-        raise InvalidRun(f"{arm}: the build failed: {end_of(replace(ended, output=last))}", f"what it printed is in {log}")
+        raise InvalidRun(
+            f"{arm}: the build failed: {end_of(replace(ended, output=last))}", f"what it printed is in {log}"
+        )
 
 
 def _printed(raw: Path) -> str:
