@@ -124,6 +124,10 @@ def test_pairs_in_which_a_figure_is_not_on_both_sides_confirm_nothing() -> None:
     assert not confirmed(P50, fresh), "five pairs are too few"
 
 
+def test_an_end_before_the_first_fresh_pair_confirms_nothing() -> None:
+    assert not confirmed(P50, [])
+
+
 def test_fresh_pairs_confirm_one_figure() -> None:
     fresh = pairs({P50: 2.0, CPU: 100.0}, {P50: 2.3, CPU: 100.0}, NOISE[:6])
     assert confirmed(P50, fresh)

@@ -71,9 +71,9 @@ Column = list[Figure | None]
 
 def _aligned(pairs: Sequence[Pair]) -> dict[SeriesName, tuple[Column, Column]]:
     """The figures of each series, by pair; None where a start left none."""
-    sides = [[_by_series(result) for result in side] for side in zip(*pairs, strict=True)]
-    names = dict.fromkeys(series for side in sides for start in side for series in start)
-    base, head = sides
+    base = [_by_series(pair[0]) for pair in pairs]
+    head = [_by_series(pair[1]) for pair in pairs]
+    names = dict.fromkeys(series for start in (*base, *head) for series in start)
     return {series: ([start.get(series) for start in base], [start.get(series) for start in head]) for series in names}
 
 
