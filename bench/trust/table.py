@@ -22,6 +22,7 @@ from loadgate.record.verdict import Word
 PAGE: Final = Path(__file__).parent.parent / "TRUST.md"
 CPU: Final = "target_cpu_per_request"
 P50: Final = "http_req_duration p50"
+P99: Final = "http_req_duration p99"
 _WORDS: Final = (Word.FAIL, Word.UNSURE, Word.INVALID)
 
 
@@ -105,8 +106,9 @@ def page(jobs: Sequence[Done], truths: Sequence[Truth] = ()) -> str:
         "`work:N` is N % more CPU work per request of a real service, `one-of-ten:N` that on one endpoint of ten, `tail:N` N "
         "ms more\nfor one request in a hundred, `memory:N` N MB and `startup:N` N ms more at the start; `target/...` is "
         "planted in the\nembedded target instead. Where it is 0, every FAIL is false. "
-        "`CPU` and `p50` are the shares\nof jobs that name CPU per request or p50 as worse; `min` is how long they took, "
-        "median and 90th percentile; `others` is the\nshare of a core that other programs took meanwhile.\n\n"
+        "`CPU`, `p50` and `p99` are the\nshares of jobs that name CPU per request, p50 or p99 as worse (p99 informs, and "
+        "fails nothing); `min` is how long they took,\nmedian and 90th percentile; `others` is the share of a core that other "
+        "programs took meanwhile.\n\n"
         "The machine: idle, as far as `others` says; `burner` a program of ours that takes a core all the time, `burners` one "
         "on each core,\n`bursts` one on a core, on and off for 0.2 to 2 s, `drift` one that takes from none to all of a core "
         "over the job; `quota` one\ncore for the generator and both arms together.",
@@ -143,14 +145,14 @@ def _loadgate(jobs: Sequence[Done]) -> str:
                 *_named(cell),
                 str(len(own)),
                 *(_share(count, len(own)) for count in counts),
-                *(_share(sum(map(_names(series), own)), len(own)) for series in (CPU, P50)),
+                *(_share(sum(map(_names(series), own)), len(own)) for series in (CPU, P50, P99)),
                 f"{median(minutes):.1f}",
                 f"{percentile(minutes, 90):.1f}",
                 f"{median(job.others for job in own):.0%}",
             ]
         )
     words = [word.upper() for word in _WORDS]
-    return table(["planted", "machine", "job", "jobs", *words, "CPU", "p50", "min", "min p90", "others"], rows)
+    return table(["planted", "machine", "job", "jobs", *words, "CPU", "p50", "p99", "min", "min p90", "others"], rows)
 
 
 def _planted(jobs: Sequence[Done], truths: Sequence[Truth]) -> str:

@@ -35,9 +35,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--extra", type=int, default=0, help="units of work more per request")
     parser.add_argument("--on", help="the one path that has them")
-    parser.add_argument("--tail", type=float, default=0.0, help="delay of one request in a hundred (ms)")
+    parser.add_argument("--tail", type=float, help="delay of one request in a hundred (ms); 0: a delay of nothing")
     options = parser.parse_args()
     plant(options.extra, only=f"GET {options.on} ".encode() if options.on else b"")
+    # with a delay of nothing, too: a reply for which a lot is drawn costs more than one without
+    latency = [] if options.tail is None else [_TAIL.format(ms=options.tail)]
     run_target(
         http_port=options.port,
         ws_port=None,
@@ -46,7 +48,7 @@ def main() -> None:
         everything=False,
         host="127.0.0.1",
         seed=1,
-        latency=[_TAIL.format(ms=options.tail)] if options.tail else [],
+        latency=latency,
         fault=[],
         stall=None,
         until_eof=False,
