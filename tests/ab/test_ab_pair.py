@@ -83,7 +83,7 @@ def test_the_capacity_is_each_arm_s_own_and_no_other_figure_counts_its_requests(
 
 @pytest.mark.slow
 def test_requests_that_fail_are_no_capacity() -> None:
-    found = with_capacity("--reply-after 0.01", "--refuse")
+    found = with_capacity("--reply-after 0.01", "--refuse --work 0.001")
     assert values(found, Arm.BASE)[CAPACITY] > 200.0
     assert values(found, Arm.HEAD)[CAPACITY] == 0.0
 
