@@ -116,6 +116,15 @@ def test_what_it_said_last_is_told() -> None:
         asyncio.run(go())
 
 
+def test_what_it_said_before_tells_more_than_a_question_that_had_no_time() -> None:
+    async def go() -> None:
+        async with RawServer(in_turn([BUSY], [SILENCE])) as server:
+            await ask(server.url + "/health", ReadySpec("/health", within=0.2))
+
+    with pytest.raises(InvalidRun, match=r"it answered 503 \(2 tries\)"):
+        asyncio.run(go())
+
+
 def test_a_port_that_refuses_is_not_open() -> None:
     async def go() -> tuple[float, Readiness | None]:
         port, over = free_port(), asyncio.Event()

@@ -187,7 +187,7 @@ def own_cgroup() -> str:
 def test_work_that_is_planted_is_found_in_the_cpu_time_of_either_subject() -> None:
     for subject, units in (("service", 150), ("target", 60)):
         found = truth(subject, units, starts=2, couples=3)
-        assert 25.0 < found.percent < 150.0, subject
+        assert 10.0 < found.percent < 150.0, subject
 
 
 @pytest.mark.slow
