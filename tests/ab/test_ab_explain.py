@@ -92,10 +92,12 @@ def test_two_urls_cannot_be_looked_into(tmp_path: Path) -> None:
     assert said == ("base and head are URLs: only programs that are started here can be looked into",)
 
 
+@pytest.mark.slow
 def test_without_a_tool_it_says_which_to_install(tmp_path: Path) -> None:
     assert both(tmp_path).missing == ("py-spy is not installed: `pip install 'loadgate[explain]'`",)
 
 
+@pytest.mark.slow
 def test_a_profiler_that_fails_is_quoted_with_the_arm(tmp_path: Path) -> None:
     tool(tmp_path, "py-spy", "echo 'Error: Operation not permitted' >&2; exit 1")
     (said,) = both(tmp_path).missing
@@ -103,6 +105,7 @@ def test_a_profiler_that_fails_is_quoted_with_the_arm(tmp_path: Path) -> None:
     assert said.startswith(("base: ", "head: "))
 
 
+@pytest.mark.slow
 def test_a_profiler_that_may_not_look_says_what_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scope = tmp_path / "ptrace_scope"
     scope.write_text("1\n")
@@ -140,6 +143,7 @@ def test_an_arm_that_cannot_be_started_is_named(tmp_path: Path) -> None:
     assert said.startswith("head: the target ended before it was ready")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_and_nothing_else(tmp_path: Path) -> None:
     tool(tmp_path, "py-spy", f"kill -INT {os.getpid()}; /bin/{FOREVER}")
     assert both(tmp_path).missing == (INTERRUPTED,)

@@ -110,11 +110,13 @@ def test_ctrl_c_while_the_capacity_is_asked_for_ends_the_pair(monkeypatch: pytes
     assert not found.limit
 
 
+@pytest.mark.slow
 def test_no_capacity_is_measured_unless_asked_for() -> None:
     found = measured("", "", pace=Pace(200.0, 0.2, 0.0))
     assert CAPACITY not in values(found, Arm.BASE)
 
 
+@pytest.mark.slow
 def test_users_have_the_environment_of_their_load(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

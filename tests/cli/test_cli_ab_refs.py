@@ -69,6 +69,7 @@ gate:
     assert_nothing_is_left(repo)
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_is_invalid(repo: Repo) -> None:
     what = ("--base-ref", "base", "--start", "app {port}", "--build", "grep refuse options")
     done = loadgate("ab", *what, cwd=repo.folder, env=env(repo))

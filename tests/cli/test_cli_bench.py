@@ -442,6 +442,7 @@ def test_a_program_that_dies_at_its_third_start(bench: Bench) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_while_it_is_asked(bench: Bench) -> None:
     bench.write("--die-after", "4")
     done = bench.run()
@@ -499,6 +500,7 @@ def test_a_benchmark_with_a_user_has_the_target_started_for_it(bench: Bench) -> 
     assert bench.nothing_is_left()
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_raises(bench: Bench) -> None:
     script = bench.folder / "b.py"
     script.write_text(
@@ -572,6 +574,7 @@ def test_ctrl_c_between_the_starts_keeps_what_was_measured(bench: Bench, number:
     assert {each.spread.count >= 2 for each in run.repeated} == {True}
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_anything_was_measured(bench: Bench) -> None:
     bench.write("--never", more=QUICK)
     process = start("bench", "--store", "none", cwd=bench.folder)

@@ -56,6 +56,7 @@ def test_ctrl_c_keeps_the_jobs_that_are_finished(tmp_path: Path) -> None:
     until(lambda: not with_word(f"--note-password {tmp_path}".split()[1]))
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_a_job_is_finished_leaves_nothing(tmp_path: Path) -> None:
     process = start("calibrate", "--base", arm(tmp_path), *SHORT, "--store", "none", cwd=tmp_path)
     try:
@@ -93,12 +94,14 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
     assert not (tmp_path / "started").exists()
 
 
+@pytest.mark.slow
 def test_a_build_that_does_not_start_is_said(tmp_path: Path) -> None:
     done = loadgate("calibrate", "--base", arm(tmp_path, "--child none"), *SHORT, cwd=tmp_path)
     assert done.code == 3, done.out + done.err
     assert "the target ended before it was ready: exit code 2" in done.err
 
 
+@pytest.mark.slow
 def test_a_history_that_cannot_be_read_costs_a_line_and_not_the_test(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no database" * 100)
     broken = arm(tmp_path, "--child none")

@@ -108,6 +108,7 @@ def test_a_body_that_unpacks_to_too_much_is_given_up_and_counted(coding: str) ->
     talk(main)
 
 
+@pytest.mark.slow
 def test_unpacking_holds_little_more_than_the_limit() -> None:
     bomb = zstandard.ZstdCompressor().compress(bytes(16 * DECODED_LIMIT))
     tracemalloc.start()
@@ -331,6 +332,7 @@ def most_memory(process: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_bodies_that_nobody_reads_are_not_in_memory(tmp_path: Path) -> None:
     fountain = Fountain()
     with fountain.listener:

@@ -492,6 +492,7 @@ def test_the_request_timeout_ends_a_connect_that_takes_longer() -> None:
         talk(main, connect_timeout=10.0)
 
 
+@pytest.mark.slow
 def test_a_request_that_finds_no_place_to_connect_is_a_timeout_that_says_why() -> None:
     with full_backlog() as port:
 

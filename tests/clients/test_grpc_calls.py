@@ -222,6 +222,7 @@ def test_a_stream_from_the_server(
     grpc_talk(main, server.url, schema=schema, new_loop=new_loop)
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_slow_holds_the_server_up_and_loses_nothing(server: GrpcServer, schema: Schema) -> None:
     async def main(here: GrpcTalk) -> None:
         user = here.user()

@@ -497,6 +497,7 @@ def test_a_user_that_is_dropped_while_it_connects() -> None:
     with_peer(main, serve)
 
 
+@pytest.mark.slow
 def test_a_server_that_reads_slowly_gets_frames_whole_and_in_order() -> None:
     async def serve(peer: Peer) -> None:
         await peer.say(peer.reply())

@@ -248,6 +248,7 @@ def test_a_mistake_is_one_problem(text: str, message: str) -> None:
 
 
 @given(st.data())
+@pytest.mark.slow
 def test_a_mangled_file_raises_nothing_but_a_config_error(data: st.DataObject) -> None:
     lines = FULL.splitlines()
     for _ in range(data.draw(st.integers(1, 4))):

@@ -24,6 +24,7 @@ def test_another_decoder_reads_what_we_write(fields: list[tuple[bytes, bytes]]) 
 
 
 @given(st.lists(FIELDS, max_size=4), st.booleans(), st.sampled_from([0, 64, 200, 4096]))
+@pytest.mark.slow
 def test_we_read_what_another_encoder_writes(blocks: list[list[tuple[bytes, bytes]]], coded: bool, size: int) -> None:
     theirs, ours = hpack.Encoder(), Decoder(4096)
     theirs.header_table_size = size

@@ -469,6 +469,7 @@ _WIDTHS = st.sampled_from([0.5, 1.0, 2.0])
     statistic_name=st.sampled_from(["avg", "min", "max", "med", "p(90)", "count", "rate"]),
     operator=st.sampled_from(["<", ">", "==", "!="]),
 )
+@pytest.mark.slow
 def test_results_are_those_of_a_brute_force_over_all_samples(
     times: list[list[float]],
     width: float,

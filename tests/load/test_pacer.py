@@ -40,6 +40,7 @@ def test_count_counts_the_starts_due_so_far(pacer: Pacer, where: float) -> None:
 
 
 @given(RAMPING)
+@pytest.mark.slow
 def test_start_n_is_due_when_the_summed_rate_reaches_n_plus_one(pacer: RampingPacer) -> None:
     """The sum is taken numerically, from `rate` alone. Jumps lie between two samples, hence the tolerance."""
     times = np.linspace(0.0, pacer.duration, 20_001)

@@ -189,6 +189,7 @@ def test_a_counter_with_a_label_value_that_was_not_counted_yet_is_waited_for(pag
     assert found.told == [{"own": 2.0}]
 
 
+@pytest.mark.slow
 def test_it_goes_on_by_the_clock_whatever_fails_meanwhile(page: MetricsPage) -> None:
     page.text = "y 1\n"
     found = Followed(page.url, own("y"), every=0.1)

@@ -73,6 +73,7 @@ def test_nothing_is_lost_however_often_windows_are_joined(count: int, warmup: in
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(MOST_WINDOWS, 3000), st.integers(0, 100))
+@pytest.mark.slow
 def test_windows_have_two_widths_but_for_a_few(count: int, warmup: int) -> None:
     log = filled(count, warmup)
     odd = [window for window in list(log)[:-1] if window.width not in (log.doubling, log.doubling / 2)]

@@ -84,6 +84,7 @@ def test_the_next_start_ends_what_the_former_left(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_processes_that_start_others_while_they_are_killed_are_all_gone(tmp_path: Path) -> None:
     """Each of four, on SIGTERM, leaves a process in another session and ends; those go on with that."""
     respawning = """

@@ -44,6 +44,7 @@ def cpu(usage: Usage) -> float:
     return usage.cpu
 
 
+@pytest.mark.slow
 def test_cpu_is_what_the_kernel_accounts_with_a_child_that_was_waited_for() -> None:
     async def main() -> None:
         async with open_keeper() as keeper:
@@ -216,6 +217,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_files_threads_switches_faults_and_disk_bytes_move_as_they_should(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_keeper() as keeper:

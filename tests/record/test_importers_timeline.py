@@ -61,6 +61,7 @@ def test_figures_are_those_of_the_rows() -> None:
         assert found[f"{prefix}http_reqs rate"].direction == "higher"
 
 
+@pytest.mark.slow
 def test_an_error_has_about_the_size_the_rows_say() -> None:
     """Of independent samples the error of a mean is their spread over the square root of how many there are."""
     seen, true = [], []

@@ -316,6 +316,7 @@ def test_garbage_is_one_clear_error(data: bytes) -> None:
 
 
 @given(at=st.integers(0, 3000), byte=st.integers(0, 255))
+@pytest.mark.slow
 def test_one_wrong_byte_gives_a_run_or_one_clear_error(at: int, byte: int) -> None:
     data = bytearray(encode_run(whole_run()))
     data[at % len(data)] = byte

@@ -226,6 +226,7 @@ def test_a_client_that_does_not_read_is_not_read_from() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 1_000_000])
+@pytest.mark.slow
 def test_what_waits_behind_a_slow_reply_is_bounded(url: str, body: bytes) -> None:
     with connect(url, timeout=0.3) as raw:
         raw.send(b"GET /delay/60000 HTTP/1.1\r\nhost: a\r\n\r\n")

@@ -90,6 +90,7 @@ def test_control_routes_are_never_touched() -> None:
             assert got.status == 200 and not [name for name in got.headers if name.startswith("x-loadgate")]
 
 
+@pytest.mark.slow
 def test_a_delay_is_what_the_header_says_within_a_millisecond() -> None:
     latency = {"shape": "lognormal", "median_ms": 10, "sigma": 0.5}
     excess: list[float] = []
@@ -203,6 +204,7 @@ def test_reset_goes_back_to_how_the_target_was_started() -> None:
             assert ask(url, line).json == started
 
 
+@pytest.mark.slow
 def test_a_stall_makes_requests_wait_for_its_end(own: str) -> None:
     put(own, '{"stall": {"every_ms": 300, "for_ms": 150}}')
     waits: list[float] = []

@@ -129,6 +129,7 @@ def test_a_chat_of_more_than_all_windows_hold(client: Greeter) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_more_calls_at_once_than_one_connection_may_have() -> None:
     chaos = {"latency": {"shape": "uniform", "low_ms": 100, "high_ms": 200}}
     with serving(chaos) as urls, greeter(urls["grpc"]) as client:

@@ -192,6 +192,7 @@ def test_health_and_reflection_are_never_touched() -> None:
         assert client.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=PATIENCE) == b"\x08\x01"
 
 
+@pytest.mark.slow
 def test_a_delay_holds_back_the_first_message_of_a_stream_only() -> None:
     with serving({"latency": {"shape": "fixed", "ms": 50}}) as urls, greeter(urls["grpc"]) as client:
         start = time.perf_counter()
@@ -204,6 +205,7 @@ def test_a_delay_holds_back_the_first_message_of_a_stream_only() -> None:
         assert "loadgate_target_delayed_total 2\n" in page(urls)
 
 
+@pytest.mark.slow
 def test_a_stall_makes_calls_wait_for_its_end() -> None:
     with (
         serving({"stall": {"every_ms": 300, "for_ms": 150}}) as urls,

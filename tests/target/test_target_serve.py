@@ -188,6 +188,7 @@ def test_open_sessions_are_told_of_the_end_and_do_not_hold_it_up(number: signal.
         assert child.stderr is not None and child.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_a_client_that_never_answers_is_not_waited_for() -> None:
     with started("serve", "--http-port", "0", "--ws-port", "0") as child:
         _, websocket = addresses(child, 2)

@@ -164,6 +164,7 @@ def test_two_alarms_are_too_many_until_two_hundred_jobs() -> None:
     assert next(line for line in lines if line.startswith("| nothing planted: FAIL")).endswith(" **missed** |")
 
 
+@pytest.mark.slow
 def test_a_quota_holds_what_is_started_in_it_and_leaves_no_group() -> None:
     try:
         with quota(0.2):
